@@ -1,0 +1,38 @@
+"""overread: labels from machine and expert ECG readings, and what lies between the two.
+
+Names are loaded when they are first used: ``import overread`` is quick and touches no disk.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from overread.labels.api import Extraction as Extraction
+    from overread.labels.api import extract as extract
+    from overread.text.labeler import Labeler as Labeler
+    from overread.text.labeler import Mention as Mention
+    from overread.text.labeler import Reading as Reading
+    from overread.vocab.load import load_vocabulary as load_vocabulary
+
+_HOME = {
+    "Extraction": "overread.labels.api",
+    "Labeler": "overread.text.labeler",
+    "Mention": "overread.text.labeler",
+    "Reading": "overread.text.labeler",
+    "extract": "overread.labels.api",
+    "load_vocabulary": "overread.vocab.load",
+}
+
+__all__ = ["Extraction", "Labeler", "Mention", "Reading", "extract", "load_vocabulary"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'overread' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

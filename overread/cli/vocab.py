@@ -1,0 +1,104 @@
+"""``overread vocab``: check a vocabulary, copy one to edit."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from overread.errors import OutputExists, VocabularyError
+from overread.vocab.check import Finding, check, examples_count
+from overread.vocab.load import load_vocabulary, shipped_vocabulary
+from overread.vocab.model import Vocabulary
+
+app = typer.Typer(help="Check and copy vocabularies.", no_args_is_help=True)
+
+_STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+
+
+@app.command("check")
+def check_command(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="The vocabulary; the one in use where left out."),
+    ] = None,
+    overlay: Annotated[
+        list[Path] | None, typer.Option(help="A folder that adds to it; may be given again.")
+    ] = None,
+    notes: Annotated[bool, typer.Option(help="Also list what is worth knowing.")] = False,
+) -> None:
+    """List what is wrong with a vocabulary, and run its examples."""
+    console = Console(soft_wrap=True)
+    try:
+        vocabulary = load_vocabulary(folder, overlays=overlay or ())
+    except VocabularyError as error:
+        _print_findings(console, [Finding(place, "error", said) for place, said in error.problems])
+        console.print(f"{len(error.problems)} to mend before the vocabulary can be used")
+        raise typer.Exit(error.exit_code) from None
+    findings = findings_of(vocabulary)
+    _print_findings(console, [each for each in findings if notes or each.severity != "note"])
+    counts = Counter(finding.severity for finding in findings)
+    console.print(
+        f"{len(vocabulary.labels)} labels, {len(vocabulary.phrases)} phrases, "
+        f"{examples_count(vocabulary)} examples run: "
+        f"{counts['error']} errors, {counts['warning']} warnings, {counts['note']} notes"
+    )
+    if counts["error"]:
+        raise typer.Exit(1)
+
+
+@app.command("init")
+def init_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+) -> None:
+    """Copy the shipped vocabulary into a folder, to edit it there."""
+    copy_vocabulary(folder)
+    typer.echo(
+        f"Copied to {folder}. Next step: edit a file there, then: overread vocab check {folder}"
+    )
+
+
+def findings_of(vocabulary: Vocabulary) -> list[Finding]:
+    """What ``check`` finds, with the text core to compare words and to run the examples."""
+    from overread.text.labeler import Labeler
+    from overread.text.lexicon import Lexicon
+    from overread.text.normalize import fold, tokens
+
+    labeler = Labeler(vocabulary)
+    return check(
+        vocabulary,
+        normalise=lambda text: tuple(fold(token.text) for token in tokens(text)),
+        expand=Lexicon(vocabulary).expand,
+        label_text=lambda text: labeler.label(text).states,
+    )
+
+
+def copy_vocabulary(folder: Path) -> None:
+    """Copies the shipped vocabulary; raises OutputExists where the folder holds anything."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputExists(f"{folder} exists and is not empty. Next step: name a new folder")
+    shutil.copytree(shipped_vocabulary(), folder, dirs_exist_ok=True)
+
+
+def _print_findings(console: Console, findings: list[Finding]) -> None:
+    """A table on a terminal; elsewhere one line each, for grep and for editors."""
+    if not console.is_terminal:
+        for finding in findings:
+            console.print(
+                f"{finding.place}: {finding.severity}: {finding.message}",
+                markup=False,
+                highlight=False,
+            )
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in findings:
+        severity = Text(finding.severity, _STYLES[finding.severity])
+        table.add_row(Text(str(finding.place)), severity, Text(finding.message))
+    if findings:
+        console.print(table)

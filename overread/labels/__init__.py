@@ -1,0 +1,1 @@
+"""Label tables: from report tables to one row per ECG, with evidence."""

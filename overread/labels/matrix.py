@@ -1,0 +1,127 @@
+"""From findings of statements to states of reports, for millions of reports at once.
+
+The rules are those of ``Labeler.states``: of several mentions the highest rank decides, and what is
+implied counts only where nothing is stated and nothing cancels it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from overread.tables import STATE_CODES
+from overread.text.labeler import RANK, Finding
+from overread.vocab.model import Vocabulary
+
+_NAMED = RANK["uncertain"]  # from here on a finding counts as named
+_STATE_OF_RANK = np.zeros(len(RANK) + 1, np.uint8)
+for _assertion, _rank in RANK.items():
+    _STATE_OF_RANK[_rank] = STATE_CODES[_assertion]
+
+#: State code of a side that has no reading, before it is written as null.
+NO_READING = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which column of the matrices stands for what."""
+
+    labels: tuple[str, ...]
+    stated: dict[str, int]  # label, or concept that cancels an implication -> column
+    implied: dict[tuple[str, tuple[str, ...]], int]  # label and what cancels it -> column
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary) -> Layout:
+        """The columns that a vocabulary needs."""
+        labels = tuple(vocabulary.labels)
+        implied: dict[tuple[str, tuple[str, ...]], int] = {}
+        for ref in vocabulary.phrases:
+            if ref.role == "implied":
+                implied.setdefault((ref.owner, ref.unless), len(implied))
+        names = dict.fromkeys([*labels, *(name for _, unless in implied for name in unless)])
+        return cls(labels, {name: i for i, name in enumerate(names)}, implied)
+
+
+@dataclass(slots=True)
+class StatementMatrix:
+    """Per distinct statement the rank of every label, stated and implied, and what it is."""
+
+    layout: Layout
+    stated: npt.NDArray[np.uint8]
+    implied: npt.NDArray[np.uint8]
+    found: npt.NDArray[np.bool_]  # a finding stands in it
+    unmatched: npt.NDArray[np.bool_]  # nothing in it is known
+    no_reading: npt.NDArray[np.bool_]  # says that there is no reading
+    unconfirmed: npt.NDArray[np.bool_]  # says that nobody confirmed the report
+
+    @classmethod
+    def empty(cls, layout: Layout, statements: int) -> StatementMatrix:
+        """A matrix for so many statements, nothing found yet."""
+        return cls(
+            layout,
+            np.zeros((statements, len(layout.stated)), np.uint8),
+            np.zeros((statements, len(layout.implied)), np.uint8),
+            *(np.zeros(statements, bool) for _ in range(4)),
+        )
+
+    def put(self, statement: int, findings: Iterable[Finding]) -> None:
+        """Enters the findings of one statement."""
+        for finding in findings:
+            self.found[statement] = True
+            phrase = finding.phrase
+            rank = RANK.get(finding.assertion, 0)
+            if phrase.role == "phrase" and phrase.owner in self.layout.stated:
+                column = self.layout.stated[phrase.owner]
+                self.stated[statement, column] = max(self.stated[statement, column], rank)
+            elif phrase.role == "implied" and rank >= _NAMED:
+                column = self.layout.implied[phrase.owner, phrase.unless]
+                self.implied[statement, column] = max(self.implied[statement, column], rank)
+
+    def states(
+        self, statement: npt.NDArray[np.uint32], counts: Sequence[int] | npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.uint8]:
+        """State codes, one row per report and one column per label.
+
+        ``statement`` holds the statements of all reports one after the other, ``counts`` how many
+        each has. A report that says it holds no reading, and nothing else, is ``NO_READING``.
+        """
+        counts = np.asarray(counts, np.int64)
+        out = np.zeros((len(counts), len(self.layout.labels)), np.uint8)
+        full = np.flatnonzero(counts)
+        if not len(full):
+            return out
+        starts = (np.cumsum(counts) - counts)[full]
+        stated = np.maximum.reduceat(self.stated[statement], starts, axis=0)
+        states = _STATE_OF_RANK[stated[:, : len(self.layout.labels)]]
+        if self.layout.implied:
+            implied = np.maximum.reduceat(self.implied[statement], starts, axis=0)
+            best = np.zeros_like(states)
+            for (label, unless), column in self.layout.implied.items():
+                named = [self.layout.stated[name] for name in unless]
+                rank = implied[:, column].copy()
+                if named:
+                    rank[(stated[:, named] >= _NAMED).any(axis=1)] = 0
+                at = self.layout.labels.index(label)
+                best[:, at] = np.maximum(best[:, at], rank)
+            states = np.where(states == 0, _STATE_OF_RANK[best], states)
+        declared = np.maximum.reduceat(self.no_reading[statement].astype(np.uint8), starts)
+        spoken = np.maximum.reduceat(
+            (self.found & ~self.no_reading)[statement].astype(np.uint8), starts
+        )
+        states[(declared > 0) & (spoken == 0)] = NO_READING
+        out[full] = states
+        return out
+
+    def any_unconfirmed(
+        self, statement: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Whether each report says that nobody confirmed it."""
+        out = np.zeros(len(counts), bool)
+        full = np.flatnonzero(counts)
+        if len(full):
+            starts = (np.cumsum(counts) - counts)[full]
+            out[full] = np.logical_or.reduceat(self.unconfirmed[statement], starts)
+        return out

@@ -1,0 +1,78 @@
+"""The label tables as files: written piece by piece, renamed into place only when all are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from overread.files import atomic_path
+from overread.report.spreadsheet import neutral
+
+Format = Literal["parquet", "csv"]
+FORMATS: Final[tuple[Format, ...]] = ("parquet", "csv")
+
+
+class _Parquet:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: Any = None
+
+    def write(self, piece: pl.DataFrame) -> None:
+        table = piece.to_arrow()
+        if self._writer is None:
+            # Page checksums, so that a flipped bit is found when the table is read (FAULTS Q02).
+            self._writer = pq.ParquetWriter(
+                self._path, table.schema, compression="zstd", write_page_checksum=True
+            )
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+class _Csv:
+    def __init__(self, path: Path) -> None:
+        self._file: IO[bytes] = path.open("wb")
+        self._header = True
+
+    def write(self, piece: pl.DataFrame) -> None:
+        neutral(piece).write_csv(self._file, include_header=self._header)
+        self._header = False
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class TableFiles:
+    """A sink that writes each table into its own file of a folder."""
+
+    def __init__(self, stack: ExitStack, folder: Path, format: Format, overwrite: bool) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._format = format
+        self._overwrite = overwrite
+        self._open: dict[str, _Parquet | _Csv] = {}
+
+    def __call__(self, table: str, piece: pl.DataFrame) -> None:
+        if table not in self._open:
+            target = self._folder / Path(table).with_suffix(f".{self._format}")
+            path = self._stack.enter_context(atomic_path(target, overwrite=self._overwrite))
+            writer = _Parquet(path) if self._format == "parquet" else _Csv(path)
+            self._stack.callback(writer.close)
+            self._open[table] = writer
+        self._open[table].write(piece)
+
+
+@contextmanager
+def table_files(
+    folder: Path, *, format: Format = "parquet", overwrite: bool = False
+) -> Iterator[TableFiles]:
+    """A sink for ``extract_tables``; the files appear under their names when the block succeeds."""
+    with ExitStack() as stack:
+        yield TableFiles(stack, folder, format, overwrite)

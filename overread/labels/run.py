@@ -1,0 +1,190 @@
+"""One extraction from source to folder: up to date, preview, progress, tables, manifest."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from overread.errors import OutputExists, UsageError
+from overread.files import output_folder
+from overread.labels import extract as extraction
+from overread.labels.output import Format, table_files
+from overread.labels.summary import Summary
+from overread.labels.view import summary_view
+from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
+from overread.sources.batches import ReportSource
+from overread.tables import SOURCES
+from overread.text.labeler import Labeler
+
+_COMMAND = "labels extract"
+_QUARANTINE = "quarantine"
+
+
+def write_extraction(
+    source: ReportSource,
+    folder: Path,
+    *,
+    vocab: Path | None,
+    uncertain: str,
+    format: Format,
+    duplicates: str,
+    workers: int | None,
+    overwrite: bool,
+    console: Console,
+) -> Summary:
+    """Labels a source into a folder and prints the account; does nothing where that is up to date.
+
+    Raises OutputExists where the folder holds another run and ``overwrite`` was not given.
+    """
+    labeler = Labeler(vocab, uncertain)
+    columns = source.columns
+    options = {
+        "uncertain": uncertain,
+        "format": format,
+        "duplicates": duplicates,
+        "columns": [columns.id, columns.patient, columns.machine, columns.expert, *columns.keep],
+    }
+    planned = Manifest(
+        command=_COMMAND,
+        options=options,
+        inputs=inputs_of(source.fingerprints()),
+        vocabulary=labeler.vocabulary.sha256,
+        labels=tuple(labeler.vocabulary.labels),
+    )
+    folder = output_folder(folder)
+    standing = _standing(folder)
+    if standing is not None and standing.same_work(planned) and not overwrite:
+        console.print(f"up to date: {folder}", highlight=False)
+        return Summary.from_counts(standing.counts)
+    if not overwrite and (standing is not None or any(folder.glob("*.parquet"))):
+        raise OutputExists(
+            f"{folder} holds the result of another input, vocabulary or option. Next step: give "
+            "--overwrite to replace it, or --out FOLDER for another place."
+        )
+    for line in _found(source):
+        console.print(line, highlight=False)
+    began = time.monotonic()
+    with table_files(folder, format=format, overwrite=True) as sink, _Heard(console) as heard:
+        summary = extraction.extract_tables(
+            source, labeler, sink, workers=workers, progress=heard.progress
+        )
+        if source.quarantine:
+            rows = pl.DataFrame(source.quarantine, schema=["row", "reason"], orient="row")
+            sink(f"{_QUARANTINE}.{format}", rows)
+    Manifest(
+        command=_COMMAND,
+        options=options,
+        inputs=planned.inputs,
+        vocabulary=planned.vocabulary,
+        versions=versions("polars", "rapidfuzz", "google-re2"),
+        counts=summary.counts(),
+        labels=planned.labels,
+        columns={name: getattr(columns, name) for name in ("id", "patient", *SOURCES, "keep")},
+    ).write(folder)
+    console.print(summary_view(summary))
+    console.print(
+        f"written to {folder} in {time.monotonic() - began:.1f} s. Next: overread labels show, "
+        "overread labels explain --id X",
+        highlight=False,
+    )
+    return summary
+
+
+def read_summary(folder: Path) -> Summary:
+    """The account of an extraction that lies in a folder.
+
+    Raises UsageError where there is none.
+    """
+    if not (folder / RUN_FILE).is_file():
+        raise UsageError(
+            f"{folder} holds no extraction. Next step: overread labels extract reports.csv"
+        )
+    return Summary.from_counts(Manifest.read(folder).counts)
+
+
+def show_preview(source: ReportSource, rows: int, console: Console) -> None:
+    """Prints the first rows as they would be read; nothing is written.
+
+    It shows report text: it is asked for by the person who owns the file, on a terminal.
+    """
+    for line in _found(source):
+        console.print(line, highlight=False)
+    frame = next(iter(source.batches(rows=rows)), pl.DataFrame())
+    table = Table(show_lines=True)
+    for name in frame.columns:
+        table.add_column(name, overflow="fold")
+    for row in frame.head(rows).iter_rows():
+        table.add_row(*(Text("(absent)", "dim") if cell is None else Text(cell) for cell in row))
+    console.print(table)
+
+
+def _found(source: ReportSource) -> list[str]:
+    columns = source.columns
+    named = {
+        "id": columns.id or "(row number)",
+        "patient": columns.patient,
+        "machine": columns.machine,
+        "expert": columns.expert,
+        "kept": ", ".join(columns.keep) or None,
+    }
+    read = "; ".join(f"{what} = {name}" for what, name in named.items() if name)
+    return [f"{source.name}: {read}"]
+
+
+def _standing(folder: Path) -> Manifest | None:
+    return Manifest.read(folder) if (folder / RUN_FILE).is_file() else None
+
+
+class _Heard:
+    """A bar on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Progress | None = None
+        self._tasks: dict[str, Any] = {}
+        self._spoken = time.monotonic()
+        self.progress = extraction.Progress(rows=self._rows, statements=self._statements)
+
+    def __enter__(self) -> _Heard:
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _rows(self, done: int) -> None:
+        self._say("rows read", done, None)
+
+    def _statements(self, done: int, total: int) -> None:
+        self._say("statements labelled", done, total)
+
+    def _say(self, what: str, done: int, total: int | None) -> None:
+        if self._bar is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bar.add_task(what, total=total)
+            self._bar.update(self._tasks[what], completed=done)
+        elif time.monotonic() - self._spoken > 10:
+            self._spoken = time.monotonic()
+            of = f" of {total:,}" if total else ""
+            print(f"{what}: {done:,}{of}", file=sys.stderr, flush=True)
+
+
+__all__ = ["read_summary", "show_preview", "write_extraction"]

@@ -1,0 +1,135 @@
+"""run.json: what made the outputs of a folder, so that a rerun knows whether it is up to date.
+
+The only place where time stands; everything else is a function of the inputs and options.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from overread.errors import OverreadError
+from overread.files import Fingerprint, atomic_write, input_file
+
+RUN_FILE: Final = "run.json"
+_PACKAGE: Final = "overread"
+_LIMIT: Final = 16 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input by base name and content; its folder and its time say nothing about the output."""
+
+    name: str
+    sha256: str
+    size: int
+    files: int = 1
+
+
+def inputs_of(fingerprints: Sequence[Fingerprint]) -> tuple[Input, ...]:
+    """The fingerprints of a source as inputs of a manifest.
+
+    >>> inputs_of([Fingerprint("a.csv", 3, 0, "ab12")])
+    (Input(name='a.csv', sha256='ab12', size=3, files=1),)
+    """
+    return tuple(Input(one.name, one.sha256, one.size, one.files) for one in fingerprints)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of overread, Python and the packages named; absent ones are left out.
+
+    >>> sorted(versions("no-such-package"))[-1]
+    'python'
+    """
+    found = {"python": platform.python_version()}
+    for package in (_PACKAGE, *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What made an output folder. Paths among the options are kept as base names."""
+
+    command: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
+    vocabulary: str | None = None
+    versions: Mapping[str, str] = field(default_factory=versions)
+    seed: int | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    written: str | None = None
+
+    def same_work(self, other: Manifest) -> bool:
+        """Whether both describe the same output: same content in, options, vocabulary, package.
+
+        Names of inputs, counts, other packages' versions and times do not matter.
+
+        >>> one = Manifest("labels extract", inputs=(Input("a.csv", "ab12", 3),))
+        >>> one.same_work(replace(one, inputs=(Input("renamed.csv", "ab12", 3),)))
+        True
+        >>> one.same_work(replace(one, vocabulary="9f"))
+        False
+        """
+        return self._work() == other._work()
+
+    def write(self, folder: str | os.PathLike[str]) -> None:
+        """Put ``run.json`` into the folder, replacing an earlier one whole."""
+        stamped = replace(self, written=datetime.now(UTC).isoformat(timespec="seconds"))
+        text = json.dumps(
+            asdict(stamped), sort_keys=True, indent=2, ensure_ascii=False, default=_plain
+        )
+        data = f"{text}\n".encode("utf-8", "backslashreplace")
+        atomic_write(Path(folder) / RUN_FILE, data, overwrite=True)
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Manifest:
+        """The manifest of a folder.
+
+        Raises ``UsageError`` where there is none, ``OverreadError`` where it is damaged.
+        """
+        path = input_file(Path(folder) / RUN_FILE)
+        try:
+            if path.stat().st_size > _LIMIT:
+                raise ValueError
+            found = json.loads(path.read_bytes())
+            found["inputs"] = tuple(Input(**one) for one in found["inputs"])
+            found["labels"] = tuple(found["labels"])
+            return cls(**found)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise OverreadError(
+                f"{path.parent.name}/{RUN_FILE} is damaged or of another version. "
+                "Next step: make this output again with --overwrite."
+            ) from None
+
+    def _work(self) -> str:
+        work = {
+            "command": self.command,
+            "options": self.options,
+            "inputs": [one.sha256 for one in self.inputs],
+            "vocabulary": self.vocabulary,
+            "seed": self.seed,
+            "package": self.versions.get(_PACKAGE),
+        }
+        # Through JSON, so that a manifest read back equals the one written (tuples, paths).
+        return json.dumps(work, sort_keys=True, default=_plain)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, PurePath):
+        return value.name
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in {RUN_FILE}")

@@ -1,0 +1,1 @@
+"""Tables and text made for people: terminal, files, pages."""

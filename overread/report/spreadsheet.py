@@ -1,0 +1,25 @@
+"""Text cells that a spreadsheet cannot take for formulas (OWASP ASVS 1.2.10)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+#: Columns whose text must stay as it is, byte for byte.
+_IDS = ("id", "patient_id")
+_RISKY = r"^[=+\-@\t\r]"
+
+
+def neutral(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with an apostrophe before text cells that open like a formula; ids stay.
+
+    >>> neutral(pl.DataFrame({"id": ["=1"], "text": ["=1+1"]})).row(0)
+    ('=1', "'=1+1")
+    """
+    texts = [n for n, t in frame.schema.items() if t == pl.String and n not in _IDS]
+    return frame.with_columns(
+        pl.when(pl.col(name).str.contains(_RISKY))
+        .then(pl.lit("'") + pl.col(name))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in texts
+    )

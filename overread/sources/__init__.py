@@ -1,0 +1,1 @@
+"""Readers of reports: one file per format, each giving the same frames."""

@@ -1,0 +1,69 @@
+"""Names of the columns of every table that passes between stages.
+
+Plain constants, so that training can read the tables where polars is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ID: Final = "id"
+PATIENT: Final = "patient_id"
+
+#: The two readings of one ECG, in the order of their ``source`` codes in report_statements.parquet.
+SOURCES: Final = ("machine", "expert")
+
+# labels.parquet: one row per ECG; `<source>_<label>` int8 and `<source>_state_<label>` uint8.
+STATES: Final = ("unmentioned", "absent", "past", "uncertain", "present", "not_assessable")
+STATE_CODES: Final = {name: code for code, name in enumerate(STATES)}
+
+#: What a person may ask an uncertain mention to count as.
+POLICIES: Final = ("positive", "negative", "missing")
+
+MISSING: Final = -1  # label value of "missing by policy"; null means: that side has no reading
+
+LABELS_FILE: Final = "labels.parquet"
+STATEMENTS_FILE: Final = "statements.parquet"
+REPORT_STATEMENTS_FILE: Final = "report_statements.parquet"
+EVIDENCE_FILE: Final = "evidence.parquet"
+
+# statements.parquet
+STATEMENT: Final = "statement"
+TEXT: Final = "text"
+SEGMENT: Final = "segment"
+N_MACHINE: Final = "n_machine"
+N_EXPERT: Final = "n_expert"
+
+# report_statements.parquet
+ROW: Final = "row"
+SOURCE: Final = "source"
+POSITION: Final = "position"
+START: Final = "start"
+END: Final = "end"
+
+# evidence.parquet
+LABEL: Final = "label"
+ASSERTION: Final = "assertion"
+PHRASE_ID: Final = "phrase_id"
+VOCAB_FILE: Final = "vocab_file"
+VOCAB_LINE: Final = "vocab_line"
+CUE: Final = "cue"
+SCORE: Final = "score"
+
+
+def value_column(source: str, label: str) -> str:
+    """Name of the 1 / 0 / -1 / null column of one label and source.
+
+    >>> value_column("expert", "lvh")
+    'expert_lvh'
+    """
+    return f"{source}_{label}"
+
+
+def state_column(source: str, label: str) -> str:
+    """Name of the state column of one label and source.
+
+    >>> state_column("machine", "lvh")
+    'machine_state_lvh'
+    """
+    return f"{source}_state_{label}"

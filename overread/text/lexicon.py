@@ -1,0 +1,235 @@
+"""From a word of a report to the word that the vocabulary writes: spellings, encodings, repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
+from typing import NamedTuple
+
+from rapidfuzz.distance import OSA
+
+from overread.text.normalize import LINE_BREAK, Token, fold, tokens
+from overread.vocab.model import Vocabulary
+
+EXACT = 100
+_JOINED = 95  # "leftventricular": nothing but a space is missing
+_CACHE_LIMIT = 200_000
+
+#: Marks that carry meaning in a phrase or for the reach of a cue; the others are dropped.
+_MARKS = frozenset(",/()[]?:;" + LINE_BREAK)
+_LOST = ("#", "\ufffd")
+
+
+class Word(NamedTuple):
+    """One word of a statement as the vocabulary writes it.
+
+    ``hyphen`` says that a hyphen joins it to the word before; ``score`` is under 100 where a
+    spelling was repaired.
+    """
+
+    text: str
+    start: int
+    end: int
+    hyphen: bool = False
+    score: int = EXACT
+
+
+class Lexicon:
+    """The words of a vocabulary, and how reports write and misspell them.
+
+    A word of the report is looked up as it stands, as another spelling (``words`` in the YAML),
+    with its lost umlauts, as two words written together, and last as a misspelling: where exactly
+    one vocabulary word is nearest, at one edit for five to seven letters and two from eight on.
+    Real words (``ordinary_words``) and short words are never repaired.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._terms = vocabulary.terms
+        self._canonical = {
+            fold(spelling): fold(word)
+            for word, spellings in vocabulary.words.items()
+            for spelling in spellings
+        }
+        self._ordinary = frozenset(fold(word) for word in vocabulary.context.ordinary_words)
+        self._known: set[str] = set()
+        self._mendable: set[str] = set()
+        self._repairable: dict[int, list[str]] = {}
+        self._lost: dict[str, str] = {}
+        self._cache: dict[str, tuple[tuple[str, int], ...]] = {}
+
+    def expand(self, phrase: str) -> Iterator[tuple[str, ...]]:
+        """Every sequence of words that a phrase of the YAML stands for, terms filled in."""
+        parts: list[list[tuple[str, ...]]] = []
+        for position, piece in enumerate(_pieces(phrase)):
+            if position % 2:
+                parts.append([self.words(wording) for wording in self._terms[piece]])
+            elif piece.strip():
+                parts.append([self.words(piece)])
+        for combination in product(*parts):
+            yield tuple(word for part in combination for word in part)
+
+    def words(self, text: str) -> tuple[str, ...]:
+        """The words of a piece of a phrase, as a report's words are compared with it."""
+        return tuple(word.text for word in self._read(tokens(text), self._spelling))
+
+    def learn(self, words: Iterable[str], *, repairable: bool = True) -> None:
+        """Takes the words of a phrase into the lexicon; call once for every phrase."""
+        words = tuple(words)
+        self._known.update(words)
+        if repairable:
+            self._mendable.update(words)
+
+    def seal(self) -> None:
+        """Builds the tables for lost letters and misspellings, once all phrases are learnt."""
+        spellings = {word: word for word in self._known}
+        spellings |= {s: c for s, c in self._canonical.items() if c in self._known}
+        for spelling, canonical in spellings.items():
+            for variant in _without_umlauts(spelling):
+                if variant not in spellings and variant not in self._ordinary:
+                    self._lost.setdefault(variant, canonical)
+            if len(spelling) >= 5 and spelling.isalpha() and canonical in self._mendable:
+                self._repairable.setdefault(len(spelling), []).append(spelling)
+        self._spellings = spellings
+
+    def spellings(self) -> dict[str, list[str]]:
+        """The other spellings of each word."""
+        out: dict[str, list[str]] = {}
+        for spelling, word in self._canonical.items():
+            out.setdefault(word, []).append(spelling)
+        return out
+
+    def read(self, text: str) -> list[Word]:
+        """The words of a statement in order, marks without meaning left out."""
+        return self._read(tokens(text), self._resolve)
+
+    def _read(
+        self, found: list[Token], lookup: Callable[[str], tuple[tuple[str, int], ...]]
+    ) -> list[Word]:
+        out: list[Word] = []
+        glue_end = -1  # where a hyphen that joins two words ends
+        for token in found:
+            text, start, end = token
+            first = text[0]
+            if first.isalnum() or first in _LOST:
+                hyphen = start == glue_end
+                if hyphen and out:
+                    # "antero-septal" is the word anteroseptal, "left-axis" stays two words.
+                    joined = fold(out[-1].text + text)
+                    target = self._canonical.get(joined, joined)
+                    if target in self._known:
+                        out[-1] = Word(target, out[-1].start, end, out[-1].hyphen)
+                        continue
+                for index, (word, score) in enumerate(lookup(text)):
+                    out.append(Word(word, start, end, hyphen and index == 0, score))
+            elif first == "-" or first in "–—":
+                if out and out[-1].end == start:
+                    glue_end = end
+                elif out and out[-1].text not in _MARKS:
+                    out.append(Word(",", start, end))  # a dash between spaces parts like a comma
+            elif first == LINE_BREAK and start == glue_end:
+                glue_end = end  # a word hyphenated over the end of a line
+            elif first in _MARKS:
+                out.append(Word(first, start, end))
+            elif first in "&+":
+                out.append(Word(self._canonical.get(first, first), start, end))
+            elif first in _LOST:
+                out.append(Word(first, start, end))
+        return out
+
+    def _spelling(self, raw: str) -> tuple[tuple[str, int], ...]:
+        word = fold(raw)
+        return ((self._canonical.get(word, word), EXACT),)
+
+    def _resolve(self, raw: str) -> tuple[tuple[str, int], ...]:
+        found = self._cache.get(raw)
+        if found is None:
+            if len(self._cache) >= _CACHE_LIMIT:
+                self._cache.clear()
+            found = self._cache[raw] = self._look_up(fold(raw))
+        return found
+
+    def _look_up(self, word: str) -> tuple[tuple[str, int], ...]:
+        canonical = self._spellings.get(word)
+        if canonical is not None:
+            return ((canonical, EXACT),)
+        canonical = self._canonical.get(word, word)
+        lost = self._lost.get(word.replace("\ufffd", "#"))
+        if lost is not None:
+            return ((lost, EXACT),)
+        if canonical != word or len(word) < 4 or any(c.isdigit() for c in word):
+            return ((canonical, EXACT),)
+        if word in self._ordinary:
+            return ((word, EXACT),)
+        return self._joined(word) or self._repaired(word) or ((word, EXACT),)
+
+    def _joined(self, word: str) -> tuple[tuple[str, int], ...] | None:
+        """Two vocabulary words without the space between them."""
+        for cut in range(4, len(word) - 3):
+            head, tail = word[:cut], word[cut:]
+            if head in self._spellings and tail in self._spellings:
+                return ((self._spellings[head], _JOINED), (self._spellings[tail], _JOINED))
+        return None
+
+    def _repaired(self, word: str) -> tuple[tuple[str, int], ...] | None:
+        """The one vocabulary word that is nearest, if it is near enough."""
+        if len(word) < 5 or not word.isalpha():
+            return None
+        limit = 1 if len(word) < 8 else 2
+        best, nearest = limit + 1, set[str]()
+        for length in range(len(word) - limit, len(word) + limit + 1):
+            for spelling in self._repairable.get(length, ()):
+                # The shorter word decides how many edits are allowed.
+                if length < 8 and best > 2:
+                    cutoff = 1
+                else:
+                    cutoff = min(limit, best)
+                distance = OSA.distance(word, spelling, score_cutoff=cutoff)
+                if distance > cutoff or not _may_be(word, spelling):
+                    continue
+                if distance < best:
+                    best, nearest = distance, {spelling}
+                elif distance == best:
+                    nearest.add(spelling)
+        targets = {self._spellings[spelling] for spelling in nearest}
+        if len(targets) != 1:
+            return None  # none, or two meanings as near: a guess could flip left and right
+        spelling = min(nearest)
+        similarity = OSA.normalized_similarity(word, spelling)
+        return ((targets.pop(), min(EXACT - 1, round(100 * similarity))),)
+
+
+def _may_be(word: str, spelling: str) -> bool:
+    """Whether one could be typed for the other: the first letter holds, or is swapped or doubled.
+
+    "complete" for "incomplete" is one prefix away and the opposite.
+    """
+    return word[0] == spelling[0] or sorted(word[:2]) == sorted(spelling[:2])
+
+
+def _pieces(phrase: str) -> list[str]:
+    """The phrase cut at its braces: text, term, text, term ...
+
+    >>> _pieces("{less} right {bbb}")
+    ['', 'less', ' right ', 'bbb', '']
+    """
+    out: list[str] = []
+    for part in phrase.split("{"):
+        out.extend(part.split("}", 1))
+    return out
+
+
+def _without_umlauts(spelling: str) -> Iterator[str]:
+    """What an umlaut turns into on its way through a wrong code page.
+
+    >>> sorted(_without_umlauts("moeglich"))
+    ['m#glich', 'moglich']
+    """
+    if len(spelling) < 4:
+        return
+    for pair, bare in (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a")):
+        if pair in spelling:
+            yield spelling.replace(pair, "#")
+            if len(spelling) >= 7:
+                yield spelling.replace(pair, bare)
+    if "ss" in spelling:
+        yield spelling.replace("ss", "#")

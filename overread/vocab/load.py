@@ -1,0 +1,104 @@
+"""A folder of YAML files -> the vocabulary, or every reason why it is not one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from overread.errors import Place, VocabularyError
+from overread.vocab.explain import validated
+from overread.vocab.locate import Located, Problem, locate
+from overread.vocab.merge import Part, merge
+from overread.vocab.model import Vocabulary
+from overread.vocab.schema import ContextFile, OverlayFile, TopicFile
+from overread.vocab.source import CONTEXT_FILE, Source, digest, read_folder
+
+_NO_CONTEXT = (
+    "an overlay cannot change context.yaml; copy the whole vocabulary with 'overread vocab init'"
+)
+_CONTEXT_MISSING = "context.yaml is missing; 'overread vocab init DIR' copies a complete vocabulary"
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped_vocabulary() -> Path:
+    """The folder of the vocabulary that comes with overread: in a wheel, else in the checkout."""
+    in_wheel = _PACKAGE / "_vocab"
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "vocab"
+
+
+def load_vocabulary(
+    path: Path | str | None = None, *, overlays: Sequence[Path | str] = ()
+) -> Vocabulary:
+    """The vocabulary of a folder, with overlays applied in order.
+
+    Without ``path`` it is the folder in ``$OVERREAD_VOCAB``, else the shipped one. Raises
+    VocabularyError with every problem of all files, UsageError where a folder does not exist.
+
+    >>> vocabulary = load_vocabulary()
+    >>> vocabulary.labels["lvh"].name
+    'LVH'
+    """
+    folder = Path(path or os.environ.get("OVERREAD_VOCAB") or shipped_vocabulary())
+    sources, problems = read_folder(folder)
+    unread = {place.file for place, _ in problems}
+    layers = [[_part(source, TopicFile, problems) for source in sources if not _is_context(source)]]
+    context = _context(sources, unread, problems)
+    hashed = list(sources)
+    for number, overlay in enumerate(map(Path, overlays), start=1):
+        found, more = read_folder(overlay, prefix=f"{overlay.resolve().name}/")
+        problems += more
+        problems += [(Place(each.name, 1), _NO_CONTEXT) for each in found if _is_context(each)]
+        layers.append(
+            [_part(each, OverlayFile, problems) for each in found if not _is_context(each)]
+        )
+        # A place names the overlay's folder; the hash stays when that folder is renamed.
+        hashed += [Source(f"{number}/{source.base}", source.text) for source in found]
+        sources += found
+    vocabulary = merge(
+        layers,
+        context,
+        problems,
+        sha256=digest(hashed),
+        files=tuple(source.name for source in sources),
+    )
+    if vocabulary is None:
+        raise VocabularyError(_in_reading_order(problems))
+    return vocabulary
+
+
+def _is_context(source: Source) -> bool:
+    return source.base == CONTEXT_FILE
+
+
+def _part(
+    source: Source, model: type[TopicFile] | type[OverlayFile], problems: list[Problem]
+) -> Part:
+    located = locate(source.text, source.name)
+    value, found = validated(model, located)
+    problems += located.problems + found
+    return Part(located, value)
+
+
+def _context(
+    sources: list[Source], unread: set[str], problems: list[Problem]
+) -> tuple[Located, ContextFile | None] | None:
+    for source in sources:
+        if _is_context(source):
+            located = locate(source.text, source.name)
+            value, found = validated(ContextFile, located)
+            problems += located.problems + found
+            return located, value
+    if CONTEXT_FILE not in unread:
+        problems.append((Place(CONTEXT_FILE, 1), _CONTEXT_MISSING))
+    return None
+
+
+def _in_reading_order(problems: list[Problem]) -> list[Problem]:
+    """By file as read and by line within; a problem that is found twice is said once."""
+    order = {file: index for index, file in enumerate(dict.fromkeys(p.file for p, _ in problems))}
+    return sorted(
+        dict.fromkeys(problems),
+        key=lambda problem: (order[problem[0].file], problem[0].line, problem[0].column),
+    )

@@ -1,0 +1,139 @@
+"""The bytes of vocabulary files: which files a folder has, and whether each is plain text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from overread.errors import Place, UsageError
+from overread.vocab.locate import Problem
+
+CONTEXT_FILE = "context.yaml"
+MAX_BYTES = 1024 * 1024
+
+#: Reading order, hence column order; other files follow by name.
+_FIRST = ("rhythm.yaml", "conduction.yaml", "axis.yaml", "hypertrophy.yaml", "infarction.yaml")
+
+# Control characters, and line breaks that no editor counts as one (NEL, LS, PS).
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file: the name that places and hashes use, its text with plain line ends."""
+
+    name: str
+    text: str
+
+    @property
+    def base(self) -> str:
+        """The file name without the folder of an overlay."""
+        return self.name.rpartition("/")[2]
+
+
+def read_folder(folder: Path, *, prefix: str = "") -> tuple[list[Source], list[Problem]]:
+    """The vocabulary files of a folder in reading order, and what keeps any from being read.
+
+    Raises UsageError where there is no such folder or no YAML file in it.
+    """
+    if not folder.is_dir():
+        what = "is a file; give the folder it is in" if folder.exists() else "does not exist"
+        raise UsageError(f"the vocabulary folder {folder} {what}")
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
+    )
+    if not names:
+        raise UsageError(
+            f"the folder {folder} holds no .yaml file. "
+            "Next step: overread vocab init DIR copies the shipped vocabulary"
+        )
+    for name in sorted(names, key=_reading_order):
+        shown = prefix + name
+        if name.endswith(".yml"):
+            problems.append((Place(shown, 1), "rename the file: its name must end in .yaml"))
+        else:
+            text, found = _read(folder / name, shown)
+            problems += found
+            if not found:
+                sources.append(Source(shown, text))
+    return sources, problems
+
+
+def digest(sources: Iterable[Source]) -> str:
+    """The sha256 of names and texts; neither order nor line ends change it.
+
+    >>> a, b = Source("a.yaml", "x"), Source("b.yaml", "y")
+    >>> digest([a, b]) == digest([b, a])
+    True
+    """
+    total = hashlib.sha256()
+    for source in sorted(sources, key=lambda source: source.name):
+        for part in (source.name.encode(), source.text.encode()):
+            total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()
+
+
+def _reading_order(name: str) -> tuple[int, str]:
+    if name in _FIRST:
+        return _FIRST.index(name), name
+    return len(_FIRST) + (name == CONTEXT_FILE), name
+
+
+def _read(path: Path, name: str) -> tuple[str, list[Problem]]:
+    """The text of a file and what speaks against using it."""
+    if not path.is_file():
+        # A named pipe would wait for ever.
+        return "", [(Place(name, 1), "not a regular file")]
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        return "", [(Place(name, 1), f"cannot be read: {error.strerror}")]
+    if len(data) > MAX_BYTES:
+        return "", [(Place(name, 1), "larger than 1 MiB; a vocabulary file has a few kilobytes")]
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "", [(Place(name, 1), "the file is UTF-16; save it as UTF-8")]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return "", [_not_utf8(error, name)]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text, _unreadable_characters(text, name)
+
+
+def _not_utf8(error: UnicodeDecodeError, name: str) -> Problem:
+    before = error.object[: error.start].decode("utf-8-sig", "replace")
+    byte = error.object[error.start : error.start + 1]
+    likely = byte.decode("cp1252", "ignore")
+    meant = f" ('{likely}' in Windows-1252)" if likely.isprintable() and likely else ""
+    return (
+        _place(before, len(before), name),
+        f"the byte {byte.hex().upper()}{meant} is not UTF-8; save the file as UTF-8",
+    )
+
+
+def _unreadable_characters(text: str, name: str) -> list[Problem]:
+    problems: list[Problem] = []
+    for found in _UNPRINTABLE.finditer(text):
+        said = f"an invisible character (U+{ord(found[0]):04X}); delete it"
+        problems.append((_place(text, found.start(), name), said))
+        if len(problems) == 20:
+            break
+    tab = text.find("\t")
+    if tab >= 0:
+        more = sum("\t" in line for line in text.split("\n")) - 1
+        lines = f" (and in {more} more lines)" if more else ""
+        problems.append((_place(text, tab, name), f"a tab{lines}; use spaces"))
+    return problems
+
+
+def _place(text: str, position: int, name: str) -> Place:
+    line_start = text.rfind("\n", 0, position) + 1
+    return Place(name, text.count("\n", 0, position) + 1, position - line_start + 1)
