@@ -16,7 +16,7 @@ import polars as pl
 
 from overread.text.normalize import LINE_BREAK
 from overread.text.segments import FINDINGS, SEGMENTS, SegmentRule
-from overread.text.statements import TRIM, WRAP, Rewrite
+from overread.text.statements import TRIM_END, TRIM_START, WRAP, Rewrite
 
 #: Months are masked inside dates only: "may be" is a hedge.
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez"
@@ -98,13 +98,11 @@ class Corpus:
             .explode("line")
         )
         size = pl.col("line").str.len_chars() + 1
-        lead = (
-            pl.col("line").str.len_chars()
-            - pl.col("line").str.strip_chars_start(TRIM).str.len_chars()
-        )
+        line = pl.col("line")
+        lead = line.str.len_chars() - line.str.strip_chars_start(TRIM_START).str.len_chars()
         return (
             frame.with_columns(
-                body=pl.col("line").str.strip_chars(TRIM),
+                body=line.str.strip_chars_end(TRIM_END).str.strip_chars_start(TRIM_START),
                 start=(size.cum_sum() - size - pl.col("before") + lead).cast(pl.UInt32),
             )
             .filter(pl.col("body") != "")

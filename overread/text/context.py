@@ -52,7 +52,9 @@ def assert_findings(items: Sequence[Item], ends: Sequence[int]) -> list[Asserted
 
     def say(target: int, assertion: Assertion, cue: str | None) -> None:
         standing = verdicts.get(target)
-        if standing is None or _STRENGTH[assertion] > _STRENGTH[standing[0]]:
+        # "was seen on the previous ECG and persists": the later word of the two decides.
+        persists = standing is not None and (standing[0], assertion) == ("past", "present")
+        if standing is None or persists or _STRENGTH[assertion] > _STRENGTH[standing[0]]:
             verdicts[target] = (assertion, cue)
 
     for at, item in enumerate(items):
@@ -98,12 +100,12 @@ class _Scope:
             found = self._forward(at, cue)
         elif cue.direction == "backward":
             found = self._backward(at, cue)
-        elif self._finding_follows(at):
+        elif self._finding_follows(at) and not self._closes_label(at):
             found = self._forward(at, cue)
         elif self._word_follows(at):
             found = []  # "possible aneurysm": the cue speaks of words that are no finding
         else:
-            found = self._backward(at, cue)
+            found = self._backward(at, cue) or self._forward(at, cue)
         assertion = _ASSERTS[cue.kind]
         return [(target, assertion) for target in found]
 
@@ -121,7 +123,9 @@ class _Scope:
         """The two findings that "or" stands right between."""
         before = self._neighbour(at, -1)
         after = self._neighbour(at, 1)
-        return [before, after] if before is not None and after is not None else []
+        if before is None or after is None or self._items[before].tailed:
+            return []
+        return [before, after]
 
     def bracketed(self, findings: Sequence[int]) -> list[int]:
         """Findings inside square brackets: a list of criteria, not a reading."""
@@ -191,6 +195,14 @@ class _Scope:
                 return False
         return False
 
+    def _closes_label(self, at: int) -> bool:
+        """ "LVH wahrscheinlich Grenzbefund": right after a label, no label next: it looks back."""
+        before = self._items[at - 1] if at else None
+        if before is None or not before.hits or self._helper(at - 1):
+            return False
+        following = next((i for i in range(at + 1, len(self._items)) if self._items[i].hits), None)
+        return following is None or self._helper(following)
+
     def _word_follows(self, at: int) -> bool:
         following = self._items[at + 1 : at + 2]
         return any(item.meaning is None and item.text[0].isalnum() for item in following)
@@ -237,7 +249,7 @@ class _Scope:
                 elif mark[0].isalnum():
                     words += 1
                 continue
-            if meaning.contrast or (meaning.stop and not (meaning.link or meaning.filler)):
+            if meaning.contrast or (meaning.stop and not meaning.link and cue.reach != "clause"):
                 break
             if meaning.join or meaning.alternative:
                 joined = True

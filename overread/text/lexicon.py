@@ -83,7 +83,8 @@ class Lexicon:
         """Builds the tables for lost letters and misspellings, once all phrases are learnt."""
         spellings = {word: word for word in self._known}
         spellings |= {s: c for s, c in self._canonical.items() if c in self._known}
-        for spelling, canonical in spellings.items():
+        # Sorted, so that a tie falls the same way in every run.
+        for spelling, canonical in sorted(spellings.items()):
             for variant in _without_umlauts(spelling):
                 if variant not in spellings and variant not in self._ordinary:
                     self._lost.setdefault(variant, canonical)
@@ -106,7 +107,9 @@ class Lexicon:
         self, found: list[Token], lookup: Callable[[str], tuple[tuple[str, int], ...]]
     ) -> list[Word]:
         out: list[Word] = []
+        last = ""
         glue_end = -1  # where a hyphen that joins two words ends
+        hanging: tuple[int, str] | None = None  # "Links-": place in `out`, and the word as it stood
         for token in found:
             text, start, end = token
             first = text[0]
@@ -119,11 +122,17 @@ class Lexicon:
                     if target in self._known:
                         out[-1] = Word(target, out[-1].start, end, out[-1].hyphen)
                         continue
+                elif hanging is not None and len(out) - hanging[0] == 2:
+                    place, head = hanging
+                    whole = self._completed(head, fold(text)) or out[place].text
+                    out[place] = out[place]._replace(text=whole)
+                    hanging = None
+                last = fold(text)
                 for index, (word, score) in enumerate(lookup(text)):
                     out.append(Word(word, start, end, hyphen and index == 0, score))
             elif first == "-" or first in "–—":
                 if out and out[-1].end == start:
-                    glue_end = end
+                    glue_end, hanging = end, (len(out) - 1, last)
                 elif out and out[-1].text not in _MARKS:
                     out.append(Word(",", start, end))  # a dash between spaces parts like a comma
             elif first == LINE_BREAK and start == glue_end:
@@ -161,6 +170,14 @@ class Lexicon:
         if word in self._ordinary:
             return ((word, EXACT),)
         return self._joined(word) or self._repaired(word) or ((word, EXACT),)
+
+    def _completed(self, head: str, other: str) -> str | None:
+        """ "Vorderwand- und Hinterwandinfarkt": the first word with the end that both share."""
+        for cut in range(3, len(other) - 3):
+            whole = self._spellings.get(head + other[cut:])
+            if whole is not None:
+                return whole
+        return None
 
     def _joined(self, word: str) -> tuple[tuple[str, int], ...] | None:
         """Two vocabulary words without the space between them."""

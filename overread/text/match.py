@@ -69,11 +69,13 @@ class Item:
     meaning: Meaning | None = None
     hits: list[Hit] = field(default_factory=list)
     alternatives: bool = False
+    tailed: bool = False  # the wording holds "with": what follows joins its tail, not its head
 
 
 _Node = dict[str, Any]
 _END = ""  # key of a node under which its Meaning stands; no word is empty
-_PAUSES = frozenset((LINE_BREAK,))
+_PAUSES = frozenset((LINE_BREAK, ":"))
+WITH = "with"
 _JOINING = frozenset((",", "/", LINE_BREAK))
 _NOTHING: frozenset[str] = frozenset()
 
@@ -212,7 +214,8 @@ class Matcher:
         position = 0
         for first, last, meaning, hits, alternatives in chosen:
             out.extend(Item(i, i + 1, keys[i]) for i in range(position, first))
-            out.append(Item(first, last, keys[first], meaning, hits or [], alternatives))
+            tailed = WITH in keys[first:last]
+            out.append(Item(first, last, keys[first], meaning, hits or [], alternatives, tailed))
             position = last
         out.extend(Item(i, i + 1, keys[i]) for i in range(position, len(keys)))
         return out
@@ -321,6 +324,8 @@ class Matcher:
                 comma_only = comma_only and keys[step] in (",", LINE_BREAK)
                 alternatives = alternatives or alternative
                 step += width
+            if not joined and step < n and self._groups.get(keys[step], _NOTHING) & shared:
+                joined = True  # "inferiorer anteroseptaler infarkt"
             own = self._own_words(keys, step, shared) if joined else None
             if own is None:
                 break

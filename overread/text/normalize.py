@@ -28,7 +28,7 @@ _LETTERS = str.maketrans(
 # (w/o, s/p), word (letters and digits together, so that V1 and 1st stay whole; an apostrophe or a
 # lost letter may stand inside), line break, one mark.
 _TOKEN = re.compile(
-    r"(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?"
+    r"(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?|[^\W\d_]\.[^\W\d_](?![\w.])"
     r"|(?:w/o|w/|[shrcy]/[opw])(?![^\W_])"
     r"|[#\ufffd]?[^\W_]+(?:['’#\ufffd][^\W_]+)*"
     r"|\n[^\S\n]*"

@@ -32,8 +32,9 @@ class SegmentRule:
         self.to_the_end = segment.extends == "report"
         names = "|".join(_opening(text) for text in sorted(segment.opens, key=len, reverse=True))
         self.pattern = f"{_LEAD}(?:{names})"
-        #: A heading alone on its line: what follows belongs to it.
-        self.heading = f"{self.pattern}[^\\pL\\pN]*$"
+        #: A heading alone on its line, with its colon: what follows belongs to it.
+        bare = "|".join(flexible(text.rstrip(":")) for text in segment.opens)
+        self.heading = rf"{_LEAD}(?:{bare})[ ]*:[^\pL\pN]*$"
         #: Looks like an opening and is none: "confirmed by old records".
         words = "|".join(flexible(text) for text in segment.not_opens)
         self.not_pattern = f"{self.pattern}[ :]+(?:{words})\\b" if words else None

@@ -8,6 +8,7 @@ read the plain subset used here alike.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from overread.vocab.model import Vocabulary
 #: A break that a phrase runs over: the statement goes on, the line ended.
 WRAP = "\v"
 _DOT, _COMMA = "\x1d", "\x1e"  # a full stop and a comma that part nothing
+_HARDLY = 9  # a word ends a phrase hardly ever: once for nine times inside
 _SIGNATURE_COMMAS = 4  # commas of one signature line that are protected
 
 
@@ -124,16 +126,17 @@ class Splitter:
         out: list[Statement] = []
         start = 0
         for line in marked.split("\n"):
-            body = line.strip(TRIM)
+            body = line.rstrip(TRIM_END).lstrip(TRIM_START)
             if body:
-                begin = start + len(line) - len(line.lstrip(TRIM))
+                begin = start + line.index(body)
                 out.append(Statement(body.replace(WRAP, LINE_BREAK), begin, begin + len(body)))
             start += len(line) + 1
         return out
 
 
-#: Left out at both ends of a statement.
-TRIM = " .,:*-–—\v\u00a0\u3000"
+#: Left out at the ends of a statement; a colon at its end tells a heading.
+TRIM_START = " .,:*-–—\v\u00a0\u3000"
+TRIM_END = " .,*-–—\v\u00a0\u3000"
 
 
 def any_of(wordings: Iterable[str]) -> str:
@@ -163,30 +166,34 @@ def fold_spaces(wording: str) -> str:
 def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[set[str], set[str]]:
     """Words after which, and words before which, a line break is a wrap.
 
-    A word that ends no phrase (bundle, no, suspected) has its phrase go on in the next line; a word
-    that starts none (branch, deviation) has it begin in the line before.
+    A word that hardly ever ends a phrase (bundle, no, suspected) has its phrase go on in the next
+    line; a word that hardly ever starts one (branch, deviation) has it begin in the line before.
     """
-    first, last, inside, followers = set[str](), set[str](), set[str](), set[str]()
-    forward, backward = set[str](), set[str]()
+    places = {role: Counter[str]() for role in ("first", "last", "inside", "follows")}
     for ref in vocabulary.phrases:
         for words in lexicon.expand(ref.phrase.text) if ref.phrase.text else ():
-            first.add(words[0])
-            last.add(words[-1])
-            inside.update(words[:-1])
-            followers.update(words[1:])
+            places["first"][words[0]] += 1
+            places["last"][words[-1]] += 1
+            places["inside"].update(words[:-1])
+            places["follows"].update(words[1:])
     cues = vocabulary.context.cues
+    single, forward, backward = set[str](), set[str](), set[str]()
+    opening, closing = set[str](), set[str]()  # words that start or end a cue of the other kind
     for kind in (cues.negation, cues.uncertainty, cues.past, cues.resemblance):
-        for cue in kind.forward:
-            forward.update(words[-1] for words in lexicon.expand(cue.text))
-            first.update(words[0] for words in lexicon.expand(cue.text))
+        for cue in (*kind.forward, *kind.either):
+            for words in lexicon.expand(cue.text):
+                (single if len(words) == 1 else forward).add(words[-1])
+            opening.update(words[0] for words in lexicon.expand(cue.text))
         for cue in kind.backward:
             backward.update(words[0] for words in lexicon.expand(cue.text))
-            last.update(words[-1] for words in lexicon.expand(cue.text))
+            closing.update(words[-1] for words in lexicon.expand(cue.text))
     members = {lexicon.words(m)[0] for group in vocabulary.share_a_head.values() for m in group}
-    joins = {w for text in vocabulary.context.scope.join for w in lexicon.words(text)}
-    joins |= {w for text in vocabulary.context.scope.alternatives for w in lexicon.words(text)}
-    ends = ((inside | forward) - last) | members | joins | {"with"}
-    starts = ((followers | backward) - first) | {"with"}
+    scope = vocabulary.context.scope
+    joins = {w for text in (*scope.join, *scope.alternatives) for w in lexicon.words(text)}
+    ends = {word for word, n in places["inside"].items() if n > _HARDLY * places["last"][word]}
+    starts = {word for word, n in places["follows"].items() if n > _HARDLY * places["first"][word]}
+    ends |= single | (forward - closing - set(places["last"])) | members | joins | {"with"}
+    starts |= backward - opening - set(places["first"]) | {"with"}
     spelled = lexicon.spellings()
     return _written(ends, spelled), _written(starts, spelled)
 
