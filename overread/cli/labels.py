@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 app = typer.Typer(no_args_is_help=True, help="Labels from report texts.")
 
@@ -141,6 +142,12 @@ def extract(
         workers=workers,
         overwrite=overwrite,
         console=console,
+        reading={
+            "encoding": encoding.value,
+            "escape": escape.value if escape else None,
+            "max_cell": max_cell,
+            "quarantine": quarantine,
+        },
     )
     if summary.quarantined:
         raise typer.Exit(3)
@@ -177,3 +184,102 @@ def show(out: OutOption = _OUT) -> None:
     from overread.labels.view import summary_view
 
     Console().print(summary_view(read_summary(out)))
+
+
+audit = typer.Typer(
+    no_args_is_help=True,
+    help="How right the labels are on your reports, judged by a reader of a sample.",
+)
+app.add_typer(audit, name="audit")
+
+_SHEET = Path("overread-out/audit/audit.csv")
+
+
+class AuditUnit(StrEnum):
+    """What stands in a row of an audit sheet."""
+
+    statements = "statements"
+    reports = "reports"
+
+
+@audit.command("draw")
+def audit_draw(
+    out: OutOption = _OUT,
+    sheet: Annotated[Path, typer.Option(help="The sheet to write (CSV); its key lies beside.")] = (
+        _SHEET
+    ),
+    rows: Annotated[int, typer.Option("--n", "-n", min=1, help="Rows of the sheet.")] = 200,
+    unit: Annotated[AuditUnit, typer.Option(help="What stands in a row.")] = AuditUnit.statements,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same sheet.")] = 0,
+    with_text: Annotated[
+        bool,
+        typer.Option(
+            "--with-text", help="Also show statements in fewer than 11 ECGs; needed for reports."
+        ),
+    ] = False,
+    semicolon: Annotated[
+        bool, typer.Option("--semicolon", help="For spreadsheets that use a decimal comma.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace another sheet, filled in or not.")] = (
+        False
+    ),
+) -> None:
+    """Draw a sheet for a cardiologist to fill in, without our answers.
+
+    Every label found has a share of the rows, and so have texts without any label.
+
+    Texts are as the tables keep them: dates and numbers masked, signatures left out.
+    """
+    from overread.labels.audit import draw_audit
+    from overread.labels.audit_view import drawn_view
+
+    drawn = draw_audit(
+        out,
+        sheet,
+        rows=rows,
+        unit=unit.value,
+        seed=seed,
+        rare=with_text,
+        delimiter=";" if semicolon else ",",
+        overwrite=overwrite,
+    )
+    console = Console()
+    console.print(drawn_view(drawn))
+    _told(console, f"Then: overread labels audit score {sheet}{_elsewhere(out)}")
+
+
+@audit.command("score")
+def audit_score(
+    sheet: Annotated[
+        Path, typer.Argument(help="The filled sheet, as the spreadsheet saved it.")
+    ] = (_SHEET),
+    out: OutOption = _OUT,
+    key: Annotated[
+        Path | None, typer.Option(help="The key, where it is not beside the sheet.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the scores of an earlier state.")
+    ] = False,
+) -> None:
+    """Precision and sensitivity per label from a filled sheet, with 95% intervals."""
+    from overread.labels.audit import score_audit
+    from overread.labels.audit_view import scored_view, write_scores
+
+    scored = score_audit(out, sheet, key_file=key)
+    written = write_scores(scored, sheet, overwrite=overwrite)
+    console = Console()
+    console.print(scored_view(scored))
+    _told(console, f"written: {', '.join(str(path) for path in written)}")
+    if scored.differences:
+        example = f"overread labels explain --id {scored.differences[0].id}{_elsewhere(out)}"
+        _told(console, f"To see why a row has its labels: {example}")
+
+
+def _elsewhere(out: Path) -> str:
+    """What a further command needs to find the same tables."""
+    return "" if out == _OUT else f" --out {out}"
+
+
+def _told(console: Console, line: str) -> None:
+    """Prints a line with commands or paths, which must not be broken."""
+    console.print(Text(line), soft_wrap=True)

@@ -1,73 +1,25 @@
-"""The ``overread`` command: groups of commands, and how errors reach the user."""
+"""How the command line starts and ends: exit codes, and how errors reach the user."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import Annotated
+from typing import NoReturn
 
-import click
-import typer
-
-from overread.cli import labels, vocab
 from overread.errors import OverreadError
-
-_DEBUG = "OVERREAD_DEBUG"
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Labels from machine and expert ECG readings, and what lies between the two.",
-)
-app.add_typer(labels.app, name="labels")
-app.add_typer(vocab.app, name="vocab")
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"overread {version('overread')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-    debug: Annotated[
-        bool,
-        typer.Option("--debug", help="Show tracebacks. They never show report text or locals."),
-    ] = False,
-) -> None:
-    if debug:
-        os.environ[_DEBUG] = "1"
-
-
-@app.command()
-def demo() -> None:
-    """Make a small file of paired reports, label it and show the result."""
-    from overread.cli.demo import run
-
-    run()
 
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 data error, 2 usage, 3 done with rows left out,
-    75 busy, 130 interrupted."""
+    75 busy, 130 interrupted, 143 terminated."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        typer.echo("stopped; nothing was changed", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
+        signal.signal(signal.SIGTERM, _terminated)
+        _run()
+    except KeyboardInterrupt:
+        _stopped(130)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OverreadError as error:
         _tell(str(error))
@@ -81,14 +33,50 @@ def main() -> None:
         sys.exit(1)
 
 
+def _run() -> None:
+    # Imported here: a Ctrl-C while packages load is answered like any other.
+    import typer
+
+    from overread.cli.app import app
+
+    code: object
+    try:
+        code = app(standalone_mode=False)  # an exit code, where a command left with one
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except typer.Abort:
+        code = 130
+    except Exception as error:
+        # A wrong command line. Some versions of typer bring a click of their own, so that the
+        # error is known by what it can do.
+        if not (hasattr(error, "show") and hasattr(error, "exit_code")):
+            raise
+        error.show()
+        code = error.exit_code
+    if code == 130:
+        _stopped(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminated(*_: object) -> NoReturn:
+    _stopped(143)
+
+
+def _stopped(code: int) -> NoReturn:
+    print("overread: stopped; tables are the old ones or all new", file=sys.stderr)
+    sys.exit(code)
+
+
 def _tell(message: str) -> None:
-    if os.environ.get(_DEBUG):
+    from overread.cli.app import DEBUG
+
+    if os.environ.get(DEBUG):
         import traceback
 
         kind, _, trace = sys.exc_info()
         lines = traceback.format_tb(trace)
-        typer.echo("".join(lines) + (kind.__name__ if kind else ""), err=True)
-    typer.echo(f"overread: {message}", err=True)
+        print("".join(lines) + (kind.__name__ if kind else ""), file=sys.stderr)
+    print(f"overread: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

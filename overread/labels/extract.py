@@ -7,7 +7,10 @@ distinct statements; texts are read and forgotten batch by batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from overread.errors import TableError
+from overread.errors import TableError, UsageError
 from overread.labels.matrix import NO_READING, StatementMatrix
-from overread.labels.split import Corpus
+from overread.labels.split import Corpus, Cut, Cutter
 from overread.labels.statements import label_statements
 from overread.labels.summary import SideCounts, Summary
 from overread.sources.batches import ReportSource
@@ -44,7 +47,9 @@ from overread.tables import (
 from overread.text.labeler import Labeler, value_table
 from overread.text.segments import ASSERTING, SEGMENTS
 
+_LAST = np.iinfo(np.uint16).max  # statements beyond it share this position
 _SECOND_READING = SEGMENTS.index("second_reading")
+_AHEAD = 2  # batches in work at a time
 
 
 class Sink(Protocol):
@@ -129,14 +134,18 @@ def _read(source: ReportSource, labeler: Labeler, sink: Sink, progress: Progress
     """Cuts every batch, sends its report_statements on and keeps the numbers."""
     columns = source.columns
     sides = tuple(code for code, name in enumerate(SOURCES) if getattr(columns, name) is not None)
-    read = _Read(Corpus(labeler.rewrites, labeler.rules), sides)
+    _refuse_clash(columns.keep, sides, labeler)
+    cutter = Cutter(labeler.rewrites, labeler.rules, labeler.vocabulary.context.unconfirmed)
+    read = _Read(Corpus(), sides)
     row = 0
-    for frame in source.batches():
-        batch, table = _cut(frame, read, row)
-        sink(REPORT_STATEMENTS_FILE, table)
-        read.batches.append(batch)
-        row += len(frame)
-        progress.rows(source.tally.rows_in)
+    # polars lets go of the interpreter while it cuts: the next batches are cut beside this one.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for frame, cut in _ahead(source.batches(), lambda f: cutter.cut(_texts(f, sides)), pool):
+            batch, table = _numbered(frame, cut, read, row)
+            sink(REPORT_STATEMENTS_FILE, table)
+            read.batches.append(batch)
+            row += len(frame)
+            progress.rows(row)
     if not row:
         raise TableError(
             "The input has 0 reports to read. Next step: look at the file, or at the quarantine "
@@ -145,7 +154,43 @@ def _read(source: ReportSource, labeler: Labeler, sink: Sink, progress: Progress
     return read
 
 
-def _cut(frame: pl.DataFrame, read: _Read, row: int) -> tuple[_Batch, pl.DataFrame]:
+def _refuse_clash(keep: Sequence[str], sides: tuple[int, ...], labeler: Labeler) -> None:
+    for side in sides:
+        for label in labeler.policies:
+            for name in (value_column(SOURCES[side], label), state_column(SOURCES[side], label)):
+                if name in keep:
+                    raise UsageError(
+                        f"Column {name!r} cannot be kept: the output has its own column of that "
+                        "name. Next step: leave it out of --keep or rename it in the input."
+                    )
+
+
+def _ahead(
+    frames: Iterator[pl.DataFrame],
+    work: Callable[[pl.DataFrame], Cut],
+    pool: ThreadPoolExecutor,
+) -> Iterator[tuple[pl.DataFrame, Cut]]:
+    """Frames in order with the work done on each, a few frames ahead of who takes them."""
+    waiting: deque[tuple[pl.DataFrame, Future[Cut]]] = deque()
+    for frame in frames:
+        waiting.append((frame, pool.submit(work, frame)))
+        if len(waiting) > _AHEAD:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def _texts(frame: pl.DataFrame, sides: tuple[int, ...]) -> pl.Series:
+    """The texts of all rows, those of one row side by side."""
+    order = np.arange(len(frame) * len(sides)).reshape(len(sides), -1).T.ravel()
+    return pl.concat([frame[SOURCES[side]].alias("text") for side in sides]).gather(order)
+
+
+def _numbered(
+    frame: pl.DataFrame, pieces: Cut, read: _Read, row: int
+) -> tuple[_Batch, pl.DataFrame]:
+    """What is kept of a batch, and its rows of report_statements."""
     sides, width = read.sides, len(read.sides)
     texts = [frame[SOURCES[side]] for side in sides]
     absent = np.column_stack([text.is_null().to_numpy() for text in texts])
@@ -153,26 +198,25 @@ def _cut(frame: pl.DataFrame, read: _Read, row: int) -> tuple[_Batch, pl.DataFra
         [(text.str.strip_chars() == "").fill_null(False).to_numpy() for text in texts]
     )
     if width == 2:
-        read.identical += int((texts[0] == texts[1]).sum())
-    order = np.arange(len(frame) * width).reshape(width, -1).T.ravel()
-    pieces = read.corpus.add(pl.concat(texts).gather(order))
+        said = texts[0].str.strip_chars() != ""
+        read.identical += int(((texts[0] == texts[1]) & said).sum())
+    statement = read.corpus.number(pieces)
     counts = np.bincount(pieces.report, minlength=len(frame) * width)
-    segments = np.array(read.corpus.segments, np.uint8)[pieces.statement]
-    read.addenda += len(np.unique(pieces.report[segments == _SECOND_READING]))
+    read.addenda += len(np.unique(pieces.report[pieces.segment == _SECOND_READING]))
     starts = np.cumsum(counts) - counts
     report = pieces.report
     table = pl.DataFrame(
         {
             ROW: (report // width + row).astype(np.uint32),
             SOURCE: np.array(sides, np.uint8)[report % width],
-            POSITION: (np.arange(len(report)) - starts[report]).astype(np.uint16),
-            STATEMENT: pieces.statement,
+            POSITION: np.minimum(np.arange(len(report)) - starts[report], _LAST).astype(np.uint16),
+            STATEMENT: statement,
             START: pieces.start,
             END: pieces.end,
         }
     )
     kept = frame.drop([name for name in SOURCES if name in frame.columns])
-    return _Batch(kept, pieces.statement, counts, absent, empty), table
+    return _Batch(kept, statement, counts, absent, empty), table
 
 
 def _held(read: _Read, total: int) -> list[npt.NDArray[np.uint32]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Literal
@@ -11,6 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from overread.files import atomic_path
+from overread.manifest import RUN_FILE, Manifest
 from overread.report.spreadsheet import neutral
 
 Format = Literal["parquet", "csv"]
@@ -33,11 +37,14 @@ class _Parquet:
 
     def close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            writer, self._writer = self._writer, None
+            writer.close()
+            _to_disk(self._path)
 
 
 class _Csv:
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: IO[bytes] = path.open("wb")
         self._header = True
 
@@ -46,7 +53,15 @@ class _Csv:
         self._header = False
 
     def close(self) -> None:
-        self._file.close()
+        if not self._file.closed:
+            self._file.close()
+            _to_disk(self._path)
+
+
+def _to_disk(path: Path) -> None:
+    """A full disk shows here at the latest, while every old table still stands."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 class TableFiles:
@@ -58,6 +73,13 @@ class TableFiles:
         self._format = format
         self._overwrite = overwrite
         self._open: dict[str, _Parquet | _Csv] = {}
+        #: Becomes ``run.json`` once the tables have their names.
+        self.manifest: Manifest | None = None
+
+    def close(self) -> None:
+        """Ends every table; nothing has its name yet."""
+        for writer in self._open.values():
+            writer.close()
 
     def __call__(self, table: str, piece: pl.DataFrame) -> None:
         if table not in self._open:
@@ -71,8 +93,42 @@ class TableFiles:
 
 @contextmanager
 def table_files(
-    folder: Path, *, format: Format = "parquet", overwrite: bool = False
+    folder: Path,
+    *,
+    format: Format = "parquet",
+    overwrite: bool = False,
+    replaced: Iterable[Path] = (),
 ) -> Iterator[TableFiles]:
-    """A sink for ``extract_tables``; the files appear under their names when the block succeeds."""
+    """A sink for ``extract_tables``; the files appear under their names when the block succeeds.
+
+    ``replaced`` are files of an earlier run that go then, unless they were written anew.
+    """
     with ExitStack() as stack:
-        yield TableFiles(stack, folder, format, overwrite)
+        sink = TableFiles(stack, folder, format, overwrite)
+        yield sink
+        sink.close()
+        with _uninterrupted():
+            # A process killed between two renames must not leave a run.json that fits neither.
+            if overwrite:
+                (folder / RUN_FILE).unlink(missing_ok=True)
+                for path in replaced:
+                    path.unlink(missing_ok=True)
+            stack.close()
+            if sink.manifest is not None:
+                sink.manifest.write(folder)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is over: tables half renamed are neither the old nor the new."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *received: heard.append(received))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard and callable(before):
+        before(*heard[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from overread.errors import OutputExists, UsageError
+from overread.errors import OutputExists, OverreadError, UsageError
 from overread.files import output_folder
 from overread.labels import extract as extraction
-from overread.labels.output import Format, table_files
+from overread.labels.output import FORMATS, Format, table_files
 from overread.labels.summary import Summary
 from overread.labels.view import summary_view
 from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
 from overread.sources.batches import ReportSource
-from overread.tables import SOURCES
+from overread.tables import (
+    EVIDENCE_FILE,
+    LABELS_FILE,
+    REPORT_STATEMENTS_FILE,
+    SOURCES,
+    STATEMENTS_FILE,
+)
 from overread.text.labeler import Labeler
 
 _COMMAND = "labels extract"
 _QUARANTINE = "quarantine"
+_TABLES = (LABELS_FILE, STATEMENTS_FILE, REPORT_STATEMENTS_FILE, EVIDENCE_FILE)
 
 
 def write_extraction(
@@ -39,9 +48,11 @@ def write_extraction(
     workers: int | None,
     overwrite: bool,
     console: Console,
+    reading: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Labels a source into a folder and prints the account; does nothing where that is up to date.
 
+    ``reading`` are the options with which the source was opened: other ones are another run.
     Raises OutputExists where the folder holds another run and ``overwrite`` was not given.
     """
     labeler = Labeler(vocab, uncertain)
@@ -50,6 +61,8 @@ def write_extraction(
         "uncertain": uncertain,
         "format": format,
         "duplicates": duplicates,
+        "source": source.name,
+        **(reading or {}),
         "columns": [columns.id, columns.patient, columns.machine, columns.expert, *columns.keep],
     }
     planned = Manifest(
@@ -60,11 +73,12 @@ def write_extraction(
         labels=tuple(labeler.vocabulary.labels),
     )
     folder = output_folder(folder)
-    standing = _standing(folder)
-    if standing is not None and standing.same_work(planned) and not overwrite:
+    standing = _standing(folder, overwrite=overwrite)
+    whole = all(path.is_file() for path in _paths(folder, format))
+    if standing is not None and standing.same_work(planned) and whole and not overwrite:
         console.print(f"up to date: {folder}", highlight=False)
-        return Summary.from_counts(standing.counts)
-    if not overwrite and (standing is not None or any(folder.glob("*.parquet"))):
+        return _account(standing)
+    if not overwrite and any(path.exists() for each in FORMATS for path in _paths(folder, each)):
         raise OutputExists(
             f"{folder} holds the result of another input, vocabulary or option. Next step: give "
             "--overwrite to replace it, or --out FOLDER for another place."
@@ -72,23 +86,24 @@ def write_extraction(
     for line in _found(source):
         console.print(line, highlight=False)
     began = time.monotonic()
-    with table_files(folder, format=format, overwrite=True) as sink, _Heard(console) as heard:
+    with (
+        table_files(
+            folder, format=format, overwrite=True, replaced=_written_by(standing, folder)
+        ) as sink,
+        _Heard(console) as heard,
+    ):
         summary = extraction.extract_tables(
             source, labeler, sink, workers=workers, progress=heard.progress
         )
         if source.quarantine:
             rows = pl.DataFrame(source.quarantine, schema=["row", "reason"], orient="row")
             sink(f"{_QUARANTINE}.{format}", rows)
-    Manifest(
-        command=_COMMAND,
-        options=options,
-        inputs=planned.inputs,
-        vocabulary=planned.vocabulary,
-        versions=versions("polars", "rapidfuzz", "google-re2"),
-        counts=summary.counts(),
-        labels=planned.labels,
-        columns={name: getattr(columns, name) for name in ("id", "patient", *SOURCES, "keep")},
-    ).write(folder)
+        sink.manifest = replace(
+            planned,
+            versions=versions("polars", "rapidfuzz", "google-re2"),
+            counts=summary.counts(),
+            columns={name: getattr(columns, name) for name in ("id", "patient", *SOURCES, "keep")},
+        )
     console.print(summary_view(summary))
     console.print(
         f"written to {folder} in {time.monotonic() - began:.1f} s. Next: overread labels show, "
@@ -107,7 +122,17 @@ def read_summary(folder: Path) -> Summary:
         raise UsageError(
             f"{folder} holds no extraction. Next step: overread labels extract reports.csv"
         )
-    return Summary.from_counts(Manifest.read(folder).counts)
+    return _account(Manifest.read(folder))
+
+
+def _account(manifest: Manifest) -> Summary:
+    try:
+        return Summary.from_counts(manifest.counts)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise OverreadError(
+            f"{RUN_FILE} holds no account of an extraction by this version. "
+            "Next step: extract again with --overwrite."
+        ) from None
 
 
 def show_preview(source: ReportSource, rows: int, console: Console) -> None:
@@ -139,8 +164,28 @@ def _found(source: ReportSource) -> list[str]:
     return [f"{source.name}: {read}"]
 
 
-def _standing(folder: Path) -> Manifest | None:
-    return Manifest.read(folder) if (folder / RUN_FILE).is_file() else None
+def _paths(folder: Path, format: str) -> list[Path]:
+    return [folder / RUN_FILE, *((folder / t).with_suffix(f".{format}") for t in _TABLES)]
+
+
+def _written_by(manifest: Manifest | None, folder: Path) -> list[Path]:
+    """The tables of an earlier extraction: those of another format would outlive it."""
+    format = None if manifest is None else manifest.options.get("format")
+    if manifest is None or manifest.command != _COMMAND or format not in FORMATS:
+        return []
+    quarantine = [folder / f"{_QUARANTINE}.{format}"] if manifest.counts.get("quarantined") else []
+    return _paths(folder, format) + quarantine
+
+
+def _standing(folder: Path, *, overwrite: bool) -> Manifest | None:
+    if not (folder / RUN_FILE).is_file():
+        return None
+    try:
+        return Manifest.read(folder)
+    except OverreadError:
+        if overwrite:  # a damaged one is replaced
+            return None
+        raise
 
 
 class _Heard:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import polars as pl
 
+from overread.errors import OverreadError
 from overread.labels.matrix import Layout, StatementMatrix
 from overread.tables import (
     ASSERTION,
@@ -118,10 +124,36 @@ def _answers(
         initargs=(labeler.vocabulary,),
     )
     with pool:
-        for (first, _), answers in zip(
-            shares, pool.map(_work, (s for _, s in shares)), strict=True
-        ):
-            yield first, answers
+        with _starting_workers():
+            worked = pool.map(_work, [share for _, share in shares])
+        try:
+            for (first, _), answers in zip(shares, worked, strict=True):
+                yield first, answers
+        except BrokenProcessPool:
+            raise OverreadError(
+                "A worker process was ended from outside, often for lack of memory. "
+                "Next step: run again with --workers 1."
+            ) from None
+
+
+@contextmanager
+def _starting_workers() -> Iterator[None]:
+    """Workers started in the block do not run the caller's script and leave Ctrl-C to the caller.
+
+    A new process otherwise imports the script it was started from, and a script without
+    ``if __name__ == "__main__"`` would start the whole extraction anew in each.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    before = None
+    if hasattr(signal, "pthread_sigmask"):  # what is blocked here stays blocked in the workers
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        sys.modules["__main__"] = script
 
 
 def _tell(labeler: Labeler, position: dict[int, int], text: str, asserting: bool) -> _Answer:

@@ -6,7 +6,8 @@ import polars as pl
 
 #: Columns whose text must stay as it is, byte for byte.
 _IDS = ("id", "patient_id")
-_RISKY = r"^[=+\-@\t\r]"
+# Control characters in front are skipped by some programs, full-width signs read as plain ones.
+_RISKY = r"^[=+\-@\t\r\n\x00\x0b\x0c＝＋－＠]"
 
 
 def neutral(frame: pl.DataFrame) -> pl.DataFrame:

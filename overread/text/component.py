@@ -29,16 +29,20 @@ class OverreadComponent:
 
     def __call__(self, doc: Doc) -> Doc:
         reading: Reading = self.labeler.label(doc.text)
-        spans = []
-        for mention in reading.mentions:
-            span = doc.char_span(
-                mention.start,
-                mention.end,
-                label=f"{mention.label}: {mention.assertion}",
-                span_id=mention.phrase_id,
-                alignment_mode="expand",
+        spans = [
+            span
+            for mention in reading.mentions
+            if (
+                span := doc.char_span(
+                    mention.start,
+                    mention.end,
+                    label=f"{mention.label}: {mention.assertion}",
+                    span_id=mention.phrase_id,
+                    alignment_mode="expand",
+                )
             )
-            spans.append(span)
+            is not None
+        ]
         doc.spans[SPANS_KEY] = spans
         doc._.overread = reading
         return doc

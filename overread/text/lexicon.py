@@ -110,8 +110,7 @@ class Lexicon:
         last = ""
         glue_end = -1  # where a hyphen that joins two words ends
         hanging: tuple[int, str] | None = None  # "Links-": place in `out`, and the word as it stood
-        for token in found:
-            text, start, end = token
+        for place, (text, start, end) in enumerate(found):
             first = text[0]
             if first.isalnum() or first in _LOST:
                 hyphen = start == glue_end
@@ -123,9 +122,9 @@ class Lexicon:
                         out[-1] = Word(target, out[-1].start, end, out[-1].hyphen)
                         continue
                 elif hanging is not None and len(out) - hanging[0] == 2:
-                    place, head = hanging
-                    whole = self._completed(head, fold(text)) or out[place].text
-                    out[place] = out[place]._replace(text=whole)
+                    slot, head = hanging
+                    whole = self._completed(head, fold(text)) or out[slot].text
+                    out[slot] = out[slot]._replace(text=whole)
                     hanging = None
                 last = fold(text)
                 for index, (word, score) in enumerate(lookup(text)):
@@ -135,7 +134,7 @@ class Lexicon:
                     glue_end, hanging = end, (len(out) - 1, last)
                 elif out and out[-1].text not in _MARKS:
                     out.append(Word(",", start, end))  # a dash between spaces parts like a comma
-            elif first == LINE_BREAK and start == glue_end:
+            elif first == LINE_BREAK and found[place - 1].end == glue_end and place:
                 glue_end = end  # a word hyphenated over the end of a line
             elif first in _MARKS:
                 out.append(Word(first, start, end))

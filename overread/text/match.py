@@ -324,8 +324,6 @@ class Matcher:
                 comma_only = comma_only and keys[step] in (",", LINE_BREAK)
                 alternatives = alternatives or alternative
                 step += width
-            if not joined and step < n and self._groups.get(keys[step], _NOTHING) & shared:
-                joined = True  # "inferiorer anteroseptaler infarkt"
             own = self._own_words(keys, step, shared) if joined else None
             if own is None:
                 break

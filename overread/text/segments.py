@@ -37,7 +37,7 @@ class SegmentRule:
         self.heading = rf"{_LEAD}(?:{bare})[ ]*:[^\pL\pN]*$"
         #: Looks like an opening and is none: "confirmed by old records".
         words = "|".join(flexible(text) for text in segment.not_opens)
-        self.not_pattern = f"{self.pattern}[ :]+(?:{words})\\b" if words else None
+        self.not_pattern = f"{self.pattern}[ :]*(?:{words})\\b" if words else None
 
 
 def _opening(text: str) -> str:

@@ -21,7 +21,8 @@ from overread.vocab.model import Vocabulary
 #: A break that a phrase runs over: the statement goes on, the line ended.
 WRAP = "\v"
 _DOT, _COMMA = "\x1d", "\x1e"  # a full stop and a comma that part nothing
-_HARDLY = 9  # a word ends a phrase hardly ever: once for nine times inside
+_PART = "\x1c"  # a break that is none of a wrapped line
+_HARDLY = 4  # a word ends a phrase hardly ever: once for four times inside
 _SIGNATURE_COMMAS = 4  # commas of one signature line that are protected
 
 
@@ -54,7 +55,7 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
     cut = [each for each in openings if not any(o.endswith(f" {each}") for o in openings)]
     signed = [o for s in context.segments if s.name == "signature" for o in s.opens]
     inner = [a for a in context.abbreviations if len(a) > 1]
-    ends, starts = _wrapping_words(vocabulary, lexicon)
+    wrapping = _wrapping_words(vocabulary, lexicon)
     heads, tails = _comma_pairs(vocabulary, lexicon)
     rewrites = [
         Rewrite(r"\r\n", " \n"),
@@ -67,10 +68,10 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
         Rewrite(r" {3}", "  \n"),
         Rewrite(r"\n( *)\n", " ${1}\n"),
         Rewrite(r"\n( *)\n", " ${1}\n"),
-        Rewrite(r"([\pL\pN)\]%\"'?!*])\.([ \n])", "${1}\n${2}"),
-        Rewrite(r"([\pL\pN)\]%\"'?!*])\.$", "${1}\n"),
-        Rewrite(r"([a-z]{3})\.([A-Z])", "${1}\n${2}"),
-        Rewrite(r"[;!]", "\n"),
+        Rewrite(r"([\pL\pN)\]%\"'?!*])\.([ \n])", "${1}" + _PART + "${2}"),
+        Rewrite(r"([\pL\pN)\]%\"'?!*])\.$", "${1}" + _PART),
+        Rewrite(r"([a-z]{3})\.([A-Z])", "${1}" + _PART + "${2}"),
+        Rewrite(r"[;!]", _PART),
     ]
     if heads:
         rewrites.append(
@@ -81,13 +82,22 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
     # "Confirmed by Doe, Jane (123)": the commas of a signature part nothing.
     signature = Rewrite(rf"(?i)((?:^|\n)[ ]*(?:{any_of(signed)})[^,\n]*),", "${1}" + _COMMA)
     rewrites += [signature] * _SIGNATURE_COMMAS
+    everything = [o.removesuffix(":") for s in context.segments for o in s.opens]
     rewrites += [
+        # A part of the report that opens is no wrapped line.
+        Rewrite(rf"(?i)\n([ ]*(?:{any_of(everything)})\b)", _PART + "${1}"),
         # "Sinus bradycardia, Right axis deviation": a capital after a comma opens a statement.
         Rewrite(r",( +)([A-Z][a-z])", "\n${1}${2}"),
-        Rewrite(r"([\pL])-\n", "${1}-" + WRAP),
-        Rewrite(rf"(?i)\b({any_of(ends)})( *,? *)\n", "${1}${2}" + WRAP),
-        Rewrite(rf"(?i)\n([ ,]*)({any_of(starts)})\b", WRAP + "${1}${2}"),
+        Rewrite(r"([\pL])-( *)\n", "${1}-${2}" + WRAP),
+        Rewrite(rf"(?i)\b({any_of(wrapping.hanging)})( *,? *)\n", "${1}${2}" + WRAP),
+        # A capital opens a statement: "low voltage QRS", then "Left axis deviation".
+        Rewrite(
+            rf"\b((?i:{any_of(wrapping.ends)}))( *,? *)\n( *(?:[^A-Z \n]|[A-Z][^a-z]))",
+            "${1}${2}" + WRAP + "${3}",
+        ),
+        Rewrite(rf"(?i)\n([ ,]*)({any_of(wrapping.starts)})\b", WRAP + "${1}${2}"),
         Rewrite(r"\n( *,)", WRAP + "${1}"),
+        Rewrite(_PART, "\n"),
         Rewrite(_DOT, "."),
         Rewrite(_COMMA, ","),
     ]
@@ -163,19 +173,29 @@ def fold_spaces(wording: str) -> str:
     return " ".join(wording.lower().split())
 
 
-def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[set[str], set[str]]:
+class _Wrapping(NamedTuple):
+    """Words beside a line break that make it a wrap, as reports write them."""
+
+    hanging: set[str]  # at the end of a line: no, suspected, and, with
+    ends: set[str]  # at the end of a line, inside a phrase: bundle, inferior
+    starts: set[str]  # at the start of a line: branch, deviation
+
+
+def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
     """Words after which, and words before which, a line break is a wrap.
 
-    A word that hardly ever ends a phrase (bundle, no, suspected) has its phrase go on in the next
-    line; a word that hardly ever starts one (branch, deviation) has it begin in the line before.
+    A word that hardly ever ends a phrase (bundle) has its phrase go on in the next line; a word
+    that hardly ever starts one (branch) has it begin in the line before; a cue that ends a line
+    (cannot rule out) speaks of the next one.
     """
     places = {role: Counter[str]() for role in ("first", "last", "inside", "follows")}
     for ref in vocabulary.phrases:
-        for words in lexicon.expand(ref.phrase.text) if ref.phrase.text else ():
-            places["first"][words[0]] += 1
-            places["last"][words[-1]] += 1
-            places["inside"].update(words[:-1])
-            places["follows"].update(words[1:])
+        wordings = list(lexicon.expand(ref.phrase.text)) if ref.phrase.text else []
+        # Each phrase counts once, however many wordings its terms give it.
+        places["first"].update({words[0] for words in wordings})
+        places["last"].update({words[-1] for words in wordings})
+        places["inside"].update({word for words in wordings for word in words[:-1]})
+        places["follows"].update({word for words in wordings for word in words[1:]})
     cues = vocabulary.context.cues
     single, forward, backward = set[str](), set[str](), set[str]()
     opening, closing = set[str](), set[str]()  # words that start or end a cue of the other kind
@@ -192,10 +212,16 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[set[str],
     joins = {w for text in (*scope.join, *scope.alternatives) for w in lexicon.words(text)}
     ends = {word for word, n in places["inside"].items() if n > _HARDLY * places["last"][word]}
     starts = {word for word, n in places["follows"].items() if n > _HARDLY * places["first"][word]}
-    ends |= single | (forward - closing - set(places["last"])) | members | joins | {"with"}
-    starts |= backward - opening - set(places["first"]) | {"with"}
+    hanging = single | (forward - closing - set(places["last"])) | joins | {"with"}
+    ends = (ends - closing) | members
+    starts = (starts | backward) - opening - set(places["first"])
+    fillers = {w for text in scope.fillers for w in lexicon.words(text)}
     spelled = lexicon.spellings()
-    return _written(ends, spelled), _written(starts, spelled)
+    return _Wrapping(
+        _written(hanging - fillers, spelled),
+        _written(ends - fillers, spelled),
+        _written((starts - fillers) | {"with"}, spelled),
+    )
 
 
 def _written(words: set[str], spelled: dict[str, list[str]]) -> set[str]:

@@ -1,0 +1,1 @@
+"""Statistics on plain numbers and arrays: pure functions, no tables."""
