@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from overread.text.match import Cue, Hit, Item
+from overread.text.match import Hit, Item
 from overread.text.normalize import LINE_BREAK
+from overread.text.trie import Cue
 
 Assertion = Literal["present", "uncertain", "absent", "past", "not_assessable", "described"]
 
