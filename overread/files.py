@@ -6,6 +6,7 @@ Everything written is private to the user (0600, folders 0700) because it is abo
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -18,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from overread.errors import BadRecord, OutputExists, OverreadError, TableError, UsageError
+from overread.errors import BadRecord, Busy, OutputExists, OverreadError, TableError, UsageError
 
 _BLOCK = 1 << 20
+_TEMPORARY = ".overread-*.tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Writers in Rust and C++ keep the number of the system's error only in their text.
 _FULL_TEXT = re.compile(rf"(?:os error|errno) ({'|'.join(str(code) for code in _FULL)})\b", re.I)
@@ -168,11 +170,35 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
     """
     folder = _plain(path)
     with _path_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in (*reversed(folder.parents), folder):
+            with suppress(FileExistsError):
+                parent.mkdir(mode=0o700)
         probe = folder / _temporary_name()
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         probe.unlink()
     return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder for one run; raises ``Busy`` where another run holds it.
+
+    The kernel lets go of it when the process ends, however it ends.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(
+                f"{folder.name}: another run is writing into this folder. "
+                "Next step: wait for it, or choose another folder with --out."
+            ) from None
+        for stray in folder.glob(_TEMPORARY):  # of a run that was killed
+            stray.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
@@ -265,7 +291,7 @@ def _disk_full(target: Path, temporary: Path) -> OverreadError:
 
 def _temporary_name() -> str:
     # Short and independent of the target's name, which may already be as long as is allowed.
-    return f".overread-{secrets.token_hex(6)}.tmp"
+    return _TEMPORARY.replace("*", secrets.token_hex(6))
 
 
 def _plain(path: str | os.PathLike[str]) -> Path:

@@ -5,6 +5,7 @@ The only place where time stands; everything else is a function of the inputs an
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ _LIMIT: Final = 16 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input by base name and content; its folder and its time say nothing about the output."""
+    """An input by the hashes of its name and content; its folder and time change no output."""
 
     name: str
     sha256: str
@@ -36,10 +37,20 @@ class Input:
 def inputs_of(fingerprints: Sequence[Fingerprint]) -> tuple[Input, ...]:
     """The fingerprints of a source as inputs of a manifest.
 
+    A file's name may hold a patient number (FAULTS P03): only its hash is kept.
+
     >>> inputs_of([Fingerprint("a.csv", 3, 0, "ab12")])
-    (Input(name='a.csv', sha256='ab12', size=3, files=1),)
+    (Input(name='name-32f29f33d511', sha256='ab12', size=3, files=1),)
     """
-    return tuple(Input(one.name, one.sha256, one.size, one.files) for one in fingerprints)
+    return tuple(
+        Input(
+            f"name-{hashlib.sha256(one.name.encode()).hexdigest()[:12]}",
+            one.sha256,
+            one.size,
+            one.files,
+        )
+        for one in fingerprints
+    )
 
 
 def versions(*packages: str) -> dict[str, str]:

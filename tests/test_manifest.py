@@ -84,8 +84,10 @@ def test_p03_no_folder_is_named(tmp_path):
     assert "t.csv" in text
 
 
-def test_inputs_keep_name_size_and_hash():
-    assert inputs_of([Fingerprint("a", 1, 2, "c", files=4)]) == (Input("a", "c", 1, 4),)
+def test_p03_inputs_keep_size_and_hashes_and_no_name():
+    (kept,) = inputs_of([Fingerprint("MRN0815.csv", 1, 2, "c", files=4)])
+    assert (kept.sha256, kept.size, kept.files) == ("c", 1, 4)
+    assert "0815" not in kept.name
 
 
 def test_versions_leave_out_what_is_absent():

@@ -23,6 +23,20 @@ class Policy(StrEnum):
     missing = "missing"
 
 
+class InputFormat(StrEnum):
+    """What a source is."""
+
+    csv = "csv"
+    tsv = "tsv"
+    semicolon = "semicolon"
+    parquet = "parquet"
+    jsonl = "jsonl"
+    ptbxl = "ptbxl"
+    mimic = "mimic"
+    muse = "muse"
+    wfdb = "wfdb"
+
+
 class TableFormat(StrEnum):
     """How the label tables are written."""
 
@@ -57,6 +71,10 @@ VocabOption = Annotated[
     Path | None,
     typer.Option("--vocab", help="Vocabulary folder. Default: $OVERREAD_VOCAB, else the shipped."),
 ]
+OverlayOption = Annotated[
+    list[Path] | None,
+    typer.Option("--overlay", help="Folder that adds to the vocabulary; may be given again."),
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the label tables.")]
 
 
@@ -78,9 +96,13 @@ def extract(
     ] = None,
     out: OutOption = _OUT,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
     uncertain: Annotated[
         Policy, typer.Option(help="What an uncertain mention (possible LVH) counts as.")
     ] = Policy.positive,
+    input_format: Annotated[
+        InputFormat | None, typer.Option(help="What SOURCE is, where its content does not tell.")
+    ] = None,
     format: Annotated[TableFormat, typer.Option(help="How the tables are written.")] = (
         TableFormat.parquet
     ),
@@ -112,9 +134,11 @@ def extract(
     """Label every report of SOURCE and write the label tables."""
     from overread.labels.run import show_preview, write_extraction
     from overread.sources.open import open_source
+    from overread.vocab.load import load_vocabulary
 
     reports = open_source(
         source,
+        format=input_format.value if input_format else None,
         machine=machine,
         expert=expert,
         id=id,
@@ -135,7 +159,7 @@ def extract(
     summary = write_extraction(
         reports,
         out,
-        vocab=vocab,
+        vocab=load_vocabulary(vocab, overlays=overlay or ()),
         uncertain=uncertain.value,
         format=format.value,
         duplicates=duplicates.value,
@@ -161,10 +185,12 @@ def explain(
     id: Annotated[str | None, typer.Option("--id", help="An ECG of the last extraction.")] = None,
     out: OutOption = _OUT,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
 ) -> None:
     """Show what a report asserts and why: every mention coloured, with phrase and cue."""
     from overread.errors import UsageError
     from overread.labels.evidence import explain_id, explain_text
+    from overread.vocab.load import load_vocabulary
 
     console = Console()
     if (text is None) == (id is None):
@@ -174,7 +200,7 @@ def explain(
     elif text is not None:
         if text == "-":
             text = typer.get_text_stream("stdin").read()
-        explain_text(text, vocab, console)
+        explain_text(text, load_vocabulary(vocab, overlays=overlay or ()), console)
 
 
 @app.command()

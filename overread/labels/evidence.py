@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from overread.errors import UsageError
@@ -40,6 +38,8 @@ from overread.tables import (
     value_column,
 )  # fmt: skip
 from overread.text.labeler import Labeler
+from overread.text.lexicon import EXACT
+from overread.vocab.model import Vocabulary
 
 #: Colour and underline both, so that the assertion is told without colour too.
 _STYLES = {
@@ -65,9 +65,9 @@ class Shown(NamedTuple):
     score: int
 
 
-def explain_text(text: str, vocab: Path | None, console: Console) -> None:
+def explain_text(text: str, vocabulary: Vocabulary, console: Console) -> None:
     """Prints one report with its mentions, the reason for each, and the labels."""
-    labeler = Labeler(vocab)
+    labeler = Labeler(vocabulary)
     reading = labeler.label(text)
     mentions = [
         Shown(m.label, m.assertion, m.start, m.end, m.phrase_id, m.place, m.cue, m.score)
@@ -76,7 +76,7 @@ def explain_text(text: str, vocab: Path | None, console: Console) -> None:
     console.print(coloured(text, mentions))
     console.print(_reasons(text, mentions) if mentions else Text("no mention of any label", "dim"))
     if None in reading.labels.values():
-        console.print("The text says that there is no reading: every label is null.")
+        console.print("There is no reading in the text: every label is null.")
         return
     console.print(_states(reading.states, reading.labels))
 
@@ -153,22 +153,22 @@ def _joined(
     return "\n".join(lines), mentions
 
 
-def _reasons(text: str, mentions: Sequence[Shown]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("wording", overflow="fold")
-    for heading in ("label", "asserts", "because of", "phrase"):
-        table.add_column(heading, no_wrap=True)
+def _reasons(text: str, mentions: Sequence[Shown]) -> Text:
+    """A line for each mention: the wording, what it asserts and why, where the phrase stands."""
+    out = Text()
     for m in mentions:
-        wording = " ".join(text[m.start : m.end].split())
-        repaired = f" (spelling repaired, {m.score})" if m.score < 100 else ""
-        table.add_row(
-            Text(wording + repaired),
-            m.label,
-            Text(m.assertion, _STYLES[m.assertion].removesuffix(" underline")),
-            Text(m.cue or "plain mention"),
-            Text(m.place),
-        )
-    return table
+        style = _STYLES[m.assertion].removesuffix(" underline")
+        why = f'by "{m.cue}"' if m.cue else "plain mention"
+        if "/implied:" in m.phrase:
+            why = f"implied, {why}"
+        if m.score < EXACT:
+            why += f", spelling repaired ({m.score})"
+        out.append(" ".join(text[m.start : m.end].split()), style)
+        out.append(f" \N{RIGHTWARDS ARROW} {m.label} ")
+        out.append(m.assertion.replace("_", " "), style)
+        out.append(f" ({why}) ")
+        out.append(f"{m.place}\n", "dim")
+    return out
 
 
 def _states(states: dict[str, str], values: dict[str, int | None]) -> Text:
@@ -178,7 +178,7 @@ def _states(states: dict[str, str], values: dict[str, int | None]) -> Text:
         if states[name] != "unmentioned"
     ]
     rest = sum(state == "unmentioned" for state in states.values())
-    return Text("\n".join([*said, f"{rest} labels are not mentioned = 0"]))
+    return Text("\n".join([*said, f"{'the other ' if said else 'all '}{rest} labels = 0"]))
 
 
 def _scan(folder: Path, table: str) -> pl.LazyFrame:

@@ -37,6 +37,7 @@ from overread.tables import (
     SOURCE,
     SOURCES,
     START,
+    STATE_CODES,
     STATEMENT,
     STATEMENTS_FILE,
     STATES,
@@ -124,8 +125,13 @@ def extract_tables(
     sink(STATEMENTS_FILE, statements)
     summary = _summary(source, labeler, read, matrix, statements)
     policies = {name: value_table(policy) for name, policy in labeler.policies.items()}
+    pairs = [
+        (name, other)
+        for name, label in labeler.vocabulary.labels.items()
+        for other in label.contradicts
+    ]
     for batch in read.batches:
-        states = _states(batch, read.sides, matrix, summary)
+        states = _states(batch, read.sides, matrix, pairs, summary)
         sink(LABELS_FILE, _label_rows(batch, read.sides, states, policies, tuple(labeler.policies)))
     return summary
 
@@ -234,7 +240,11 @@ def _held(read: _Read, total: int) -> list[npt.NDArray[np.uint32]]:
 
 
 def _states(
-    batch: _Batch, sides: tuple[int, ...], matrix: StatementMatrix, summary: Summary
+    batch: _Batch,
+    sides: tuple[int, ...],
+    matrix: StatementMatrix,
+    pairs: Sequence[tuple[str, str]],
+    summary: Summary,
 ) -> npt.NDArray[np.uint8]:
     """State codes, rows x sides x labels, and what they add to the summary."""
     width = len(sides)
@@ -257,6 +267,11 @@ def _states(
         silent = text & (states[:, index] == NO_READING).all(axis=1)
         side.no_reading += int(silent.sum())
         side.readings += int((text & ~silent).sum())
+        present = states[:, index] == STATE_CODES["present"]
+        for left, right in pairs:
+            both = present[:, summary.labels.index(left)] & present[:, summary.labels.index(right)]
+            pair = f"{summary.names[left]} and {summary.names[right]}"
+            side.contradictions[pair] = side.contradictions.get(pair, 0) + int(both.sum())
         for column, label in enumerate(summary.labels):
             found = np.bincount(states[text & ~silent, index, column], minlength=len(STATES))
             side.states[label] = [

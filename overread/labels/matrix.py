@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overread.tables import STATE_CODES
-from overread.text.labeler import RANK, Finding
+from overread.text.labeler import RANK, Finding, denied_by
 from overread.vocab.model import Vocabulary
 
 _NAMED = RANK["uncertain"]  # from here on a finding counts as named
@@ -32,6 +32,7 @@ class Layout:
     labels: tuple[str, ...]
     stated: dict[str, int]  # label, or concept that cancels an implication -> column
     implied: dict[tuple[str, tuple[str, ...]], int]  # label and what cancels it -> column
+    denied: dict[str, list[str]]  # concept -> labels that its denial denies
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> Layout:
@@ -42,7 +43,8 @@ class Layout:
             if ref.role == "implied":
                 implied.setdefault((ref.owner, ref.unless), len(implied))
         names = dict.fromkeys([*labels, *(name for _, unless in implied for name in unless)])
-        return cls(labels, {name: i for i, name in enumerate(names)}, implied)
+        columns = {name: i for i, name in enumerate(names)}
+        return cls(labels, columns, implied, denied_by(vocabulary))
 
 
 @dataclass(slots=True)
@@ -73,6 +75,10 @@ class StatementMatrix:
             self.found[statement] = True
             phrase = finding.phrase
             rank = RANK.get(finding.assertion, 0)
+            if finding.assertion == "absent":
+                for label in self.layout.denied.get(phrase.owner, ()):
+                    column = self.layout.stated[label]
+                    self.stated[statement, column] = max(self.stated[statement, column], rank)
             if phrase.role == "phrase" and phrase.owner in self.layout.stated:
                 column = self.layout.stated[phrase.owner]
                 self.stated[statement, column] = max(self.stated[statement, column], rank)

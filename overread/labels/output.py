@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from overread.files import atomic_path
+from overread.labels.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
 from overread.report.spreadsheet import neutral
 
@@ -107,8 +106,9 @@ def table_files(
         sink = TableFiles(stack, folder, format, overwrite)
         yield sink
         sink.close()
-        with _uninterrupted():
-            # A process killed between two renames must not leave a run.json that fits neither.
+        with uninterrupted():
+            # Tables half renamed are neither the old nor the new: a process killed between two
+            # renames must at least leave no run.json.
             if overwrite:
                 (folder / RUN_FILE).unlink(missing_ok=True)
                 for path in replaced:
@@ -116,19 +116,3 @@ def table_files(
             stack.close()
             if sink.manifest is not None:
                 sink.manifest.write(folder)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until the block is over: tables half renamed are neither the old nor the new."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard: list[Any] = []
-    before = signal.signal(signal.SIGINT, lambda *received: heard.append(received))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard and callable(before):
-        before(*heard[0])

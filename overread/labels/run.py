@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overread.errors import OutputExists, OverreadError, UsageError
-from overread.files import output_folder
+from overread.files import locked, output_folder
 from overread.labels import extract as extraction
 from overread.labels.output import FORMATS, Format, table_files
 from overread.labels.summary import Summary
@@ -31,6 +31,10 @@ from overread.tables import (
     STATEMENTS_FILE,
 )
 from overread.text.labeler import Labeler
+from overread.vocab.model import Vocabulary
+
+#: Where the commands look for an extraction unless told otherwise.
+DEFAULT_FOLDER = Path("overread-out/labels")
 
 _COMMAND = "labels extract"
 _QUARANTINE = "quarantine"
@@ -41,7 +45,7 @@ def write_extraction(
     source: ReportSource,
     folder: Path,
     *,
-    vocab: Path | None,
+    vocab: Vocabulary | Path | None,
     uncertain: str,
     format: Format,
     duplicates: str,
@@ -86,7 +90,9 @@ def write_extraction(
     for line in _found(source):
         console.print(line, highlight=False)
     began = time.monotonic()
+    place = "" if folder == DEFAULT_FOLDER else f" --out {folder}"
     with (
+        locked(folder),
         table_files(
             folder, format=format, overwrite=True, replaced=_written_by(standing, folder)
         ) as sink,
@@ -106,8 +112,8 @@ def write_extraction(
         )
     console.print(summary_view(summary))
     console.print(
-        f"written to {folder} in {time.monotonic() - began:.1f} s. Next: overread labels show, "
-        "overread labels explain --id X",
+        f"written to {folder} in {time.monotonic() - began:.1f} s\n"
+        f"Next: overread labels show{place}, overread labels explain --id X{place}",
         highlight=False,
     )
     return summary

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
 import polars as pl
 
 from overread.errors import OverreadError
+from overread.labels.interrupt import uninterrupted
 from overread.labels.matrix import Layout, StatementMatrix
 from overread.tables import (
     ASSERTION,
@@ -81,15 +83,14 @@ def label_statements(
             for (number, assertion, start, end, cue, score), finding in zip(
                 told, findings, strict=True
             ):
-                phrase = finding.phrase
-                if phrase.owner not in vocabulary.labels or phrase.role == "exclusion":
-                    continue
-                row = (
-                    statement, phrase.owner, assertion, start, end, ids[number],
-                    phrase.place.file, phrase.place.line, cue, score,
-                )  # fmt: skip
-                for name, value in zip(EVIDENCE_SCHEMA, row, strict=True):
-                    columns[name].append(value)
+                place = finding.phrase.place
+                for label in labeler.labels_of(finding):
+                    row = (
+                        statement, label, assertion, start, end, ids[number],
+                        place.file, place.line, cue, score,
+                    )  # fmt: skip
+                    for name, value in zip(EVIDENCE_SCHEMA, row, strict=True):
+                        columns[name].append(value)
         done += len(answers)
         progress(done)
     return matrix, pl.DataFrame(columns, schema=EVIDENCE_SCHEMA)
@@ -124,7 +125,7 @@ def _answers(
         initargs=(labeler.vocabulary,),
     )
     with pool:
-        with _starting_workers():
+        with uninterrupted(), _starting_workers():
             worked = pool.map(_work, [share for _, share in shares])
         try:
             for (first, _), answers in zip(shares, worked, strict=True):
@@ -170,7 +171,16 @@ _worker: tuple[Labeler, dict[int, int]] | None = None
 
 def _start(vocabulary: Vocabulary) -> None:
     global _worker
+    Thread(target=_leave_with_parent, daemon=True).start()
     _worker = Labeler(vocabulary), {id(ref): i for i, ref in enumerate(vocabulary.phrases)}
+
+
+def _leave_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next share for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(share: list[tuple[str, bool]]) -> list[_Answer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from overread.tables import POLICIES, SOURCES, STATE_CODES, STATES
@@ -18,6 +18,7 @@ class SideCounts:
     """One source: how many texts there were and what each label came to."""
 
     states: dict[str, list[int]]  # label -> count per state code
+    contradictions: dict[str, int] = field(default_factory=dict)  # "left + right" -> readings
     readings: int = 0
     absent: int = 0
     empty: int = 0

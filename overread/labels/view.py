@@ -45,6 +45,9 @@ def _rows(summary: Summary) -> Text:
         lines.append(
             f"  {name}: {side.readings:,} readings" + (f"; {', '.join(gone)}" if gone else "")
         )
+        lines += [
+            f"    both {pair}: {count:,}" for pair, count in side.contradictions.items() if count
+        ]
     if summary.identical:
         lines.append(f"  machine and expert text identical: {summary.identical:,}")
     if summary.addenda:
@@ -54,7 +57,7 @@ def _rows(summary: Summary) -> Text:
 
 def _labels(summary: Summary) -> Table:
     table = Table(
-        title="Positive readings; uncertain mentions count as positive, negative or missing",
+        title="Positive readings (uncertain as positive, negative, missing)",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

@@ -152,7 +152,8 @@ class CsvTable:
         if len(present) > 1:
             listed = " and ".join(_DELIMITERS[mark] for mark in present)
             raise self._bad_header(
-                f"holds more than one delimiter ({listed})", "give --format csv, tsv or semicolon"
+                f"holds more than one delimiter ({listed})",
+                "give --input-format csv, tsv or semicolon",
             )
         return present[0] if present else ","
 

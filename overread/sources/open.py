@@ -156,12 +156,13 @@ def _meaning(
         missing = [column for column in needed if column not in found]
         if format == name and named:
             raise UsageError(
-                f"--format {name} fixes the columns. Next step: leave out --format, or the columns."
+                f"--input-format {name} fixes the columns. "
+                "Next step: leave out --input-format, or the columns."
             )
         if format == name and missing:
             raise TableError(
-                f"{table.file} has no column {missing[0]!r}, which --format {name} needs. "
-                "Next step: leave out --format and name the columns."
+                f"{table.file} has no column {missing[0]!r}, which --input-format {name} needs. "
+                "Next step: leave out --input-format and name the columns."
             )
         if format == name or (format not in ("ptbxl", "mimic") and not named and not missing):
             return meaning(found, keep=kept_columns(found, keep, file=table.file))
@@ -188,7 +189,7 @@ def _decided_folder(folder: Path, format: str | None) -> tuple[list[Path], str]:
                 f"holds several kinds of files ({', '.join(kinds)})" if kinds else "has no reports"
             )
             raise UsageError(
-                f"The folder {folder.name} {has}. Next step: give --format, or one file."
+                f"The folder {folder.name} {has}. Next step: give --input-format, or one file."
             )
         format = kinds[0]
     if format in ("muse", "wfdb"):
@@ -225,7 +226,8 @@ def _decided_file(path: Path, format: str | None) -> str:
     refuse_other_than(path, kind, "text")
     if format is None and suffix in (".parquet", ".pq"):
         raise TableError(
-            f"{path.name}: this is not a Parquet file. Next step: rename it or give --format csv."
+            f"{path.name}: this is not a Parquet file. "
+            "Next step: rename it or give --input-format csv."
         )
     if format is None and (suffix in (".jsonl", ".ndjson") or starts_as_json(path)):
         return "jsonl"

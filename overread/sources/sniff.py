@@ -25,11 +25,11 @@ _MAGIC: Final = (
     (b"ARROW1", "Arrow"),
 )
 _STEPS: Final = {
-    "Parquet": "rename it to .parquet or give --format parquet",
+    "Parquet": "rename it to .parquet or give --input-format parquet",
     "Excel": "save the sheet as CSV UTF-8 in Excel",
     "old Excel (xls)": "save the sheet as CSV UTF-8 in Excel",
     "HTML": "export the table as CSV",
-    "XML": "give --format muse if it is a GE MUSE export, else export a CSV",
+    "XML": "give --input-format muse if it is a GE MUSE export, else export a CSV",
     "PDF": "export the table as CSV",
     "Arrow": "save the table as Parquet or CSV",
 }

@@ -28,6 +28,7 @@ _ASSERTS: dict[str, Assertion] = {
     "resemblance": "described",
     "not_assessable": "not_assessable",
 }
+_ENDS = ";="  # marks that end every reach
 _FAR = 4  # words between a finding and a cue after it; beyond, the cue speaks of those words
 
 
@@ -67,7 +68,7 @@ def assert_findings(items: Sequence[Item], ends: Sequence[int]) -> list[Asserted
                 say(target, "uncertain", item.text)
         for cue in meaning.cues:
             for target, assertion in scope.targets(at, cue):
-                say(target, assertion, cue.text)
+                say(target, assertion, item.text)
     for at in findings:
         if items[at].alternatives:
             say(at, "uncertain", "or")
@@ -79,7 +80,7 @@ def assert_findings(items: Sequence[Item], ends: Sequence[int]) -> list[Asserted
         for hit in items[at].hits:
             assertion, said = verdicts.get(at, ("present", None))
             if assertion == "present" and hit.phrase.phrase.uncertain:
-                assertion, said = "uncertain", hit.phrase.wording
+                assertion, said = "uncertain", items[at].text
             out.append(Asserted(hit, assertion, said))
     return out
 
@@ -104,7 +105,7 @@ class _Scope:
         elif self._finding_follows(at) and not self._closes_label(at):
             found = self._forward(at, cue)
         elif self._word_follows(at):
-            found = []  # "possible aneurysm": the cue speaks of words that are no finding
+            found = self._forward(at, cue)  # "possible aneurysm": it speaks of words that follow
         else:
             found = self._backward(at, cue) or self._forward(at, cue)
         assertion = _ASSERTS[cue.kind]
@@ -205,8 +206,14 @@ class _Scope:
         return following is None or self._helper(following)
 
     def _word_follows(self, at: int) -> bool:
-        following = self._items[at + 1 : at + 2]
-        return any(item.meaning is None and item.text[0].isalnum() for item in following)
+        """Whether the cue has words of its own behind it that are no finding."""
+        if at + 1 == len(self._items):
+            return False
+        following = self._items[at + 1]
+        meaning = following.meaning
+        if meaning is None:
+            return following.text[0].isalnum()
+        return (meaning.filler or meaning.link) and not meaning.cues
 
     def _forward(self, at: int, cue: Cue) -> list[int]:
         items, negates = self._items, cue.kind == "negation"
@@ -245,7 +252,7 @@ class _Scope:
                 elif mark == LINE_BREAK:
                     if (taken or words) and not joined:
                         break
-                elif mark in ";":
+                elif mark in _ENDS:
                     break
                 elif mark[0].isalnum():
                     words += 1
@@ -262,7 +269,7 @@ class _Scope:
                 continue
             if self._reaches_on(meaning.cues):
                 # The next finding has a cue of its own; right after "no", "new" is none.
-                if taken or words or cue.kind == "past" or cue.reach == "clause":
+                if taken or words or cue.reach == "clause":
                     break
                 continue
             if meaning.filler and comma and taken:
@@ -298,7 +305,7 @@ class _Scope:
                 elif mark in "([" or mark == LINE_BREAK:
                     if taken or words:
                         break
-                elif mark in ";":
+                elif mark in _ENDS:
                     break
                 elif mark[0].isalnum() and not taken:
                     words += 1
@@ -314,8 +321,8 @@ class _Scope:
                 joined = True
             elif meaning.join or meaning.alternative:
                 joined = listed = True
-            elif taken and self._reaches_on(meaning.cues) and not meaning.filler:
-                break
+            elif taken and meaning.cues and not meaning.filler:
+                break  # what stands further left has a cue of its own
             here -= 1
         return taken
 
@@ -337,13 +344,11 @@ class _Scope:
         return all(not hit.label for hit in self._items[at].hits)
 
     def _closes(self, at: int) -> bool:
-        """Whether the list that goes on at ``at`` ends in "or X": a comma then joins."""
-        words, seen_or = 0, False
+        """Whether the list that goes on at ``at`` ends in "or ...": a comma then joins."""
+        words = 0
         for item in self._items[at:]:
             meaning = item.meaning
             if item.hits:
-                if seen_or:
-                    return True
                 words = 0
             elif meaning is None:
                 if item.text[0].isalnum():
@@ -353,7 +358,7 @@ class _Scope:
                 elif item.text != ",":
                     return False
             elif meaning.alternative or item.text == "nor":
-                seen_or = True
+                return True
             elif not (meaning.filler or meaning.inert or meaning.link):
                 return False
         return False

@@ -108,6 +108,7 @@ class Labeler:
         self.policies = {
             name: label.uncertain or uncertain for name, label in self.vocabulary.labels.items()
         }
+        self._denied = denied_by(self.vocabulary)
         self._no_reading = {
             words for text in self.vocabulary.context.no_reading for words in self._words(text)
         }
@@ -119,7 +120,13 @@ class Labeler:
         """The reading of one report."""
         if not isinstance(text, str):
             raise UsageError(f"a report must be text, not {type(text).__name__}")
-        statements = self.splitter.split(text)
+        try:
+            statements = self.splitter.split(text)
+        except UnicodeEncodeError:
+            raise UsageError(
+                "the report holds half of a surrogate pair, which is no character. Next step: read "
+                "the text with its true encoding"
+            ) from None
         segments = self.segmenter.segments([statement.text for statement in statements])
         found: list[tuple[int, Finding]] = []
         unmatched: list[tuple[int, int]] = []
@@ -141,20 +148,25 @@ class Labeler:
             {name: value_of(states[name], self.policies[name]) for name in states},
             states,
             tuple(
-                self._mention(offset, finding) for offset, finding in found if self._told(finding)
+                self._mention(label, offset, finding)
+                for offset, finding in found
+                for label in self.labels_of(finding)
             ),
             tuple(unmatched),
         )
 
-    def _told(self, finding: Finding) -> bool:
+    def labels_of(self, finding: Finding) -> Sequence[str]:
+        """The labels that a finding is evidence for; the denial of a concept may deny several."""
         phrase = finding.phrase
-        return phrase.role != "exclusion" and phrase.owner in self.vocabulary.labels
+        if phrase.owner in self.vocabulary.labels:
+            return () if phrase.role == "exclusion" else (phrase.owner,)
+        return self._denied.get(phrase.owner, ()) if finding.assertion == "absent" else ()
 
     @staticmethod
-    def _mention(offset: int, finding: Finding) -> Mention:
+    def _mention(label: str, offset: int, finding: Finding) -> Mention:
         phrase = finding.phrase
         return Mention(
-            label=phrase.owner,
+            label=label,
             assertion=finding.assertion,
             start=offset + finding.start,
             end=offset + finding.end,
@@ -210,6 +222,9 @@ class Labeler:
             phrase, assertion = finding.phrase, finding.assertion
             if phrase.role == "implied":
                 implied.append(finding)
+            elif assertion == "absent" and phrase.owner in self._denied:
+                for label in self._denied[phrase.owner]:
+                    stated.setdefault(label, "absent")
             elif phrase.role == "phrase" and assertion != "described":
                 standing = stated.get(phrase.owner)
                 if standing is None or RANK[assertion] > RANK[standing]:
@@ -240,6 +255,15 @@ class Labeler:
         if not anywhere:
             return keys in wordings
         return any(keys[i : i + len(each)] == each for each in wordings for i in range(len(keys)))
+
+
+def denied_by(vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """Concept -> the labels that its denial denies: "negative for MI" denies every territory."""
+    out: dict[str, list[str]] = {}
+    for name, label in vocabulary.labels.items():
+        for concept in label.denied_by:
+            out.setdefault(concept, []).append(name)
+    return out
 
 
 def _understood(items: Sequence[Item]) -> bool:

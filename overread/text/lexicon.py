@@ -14,9 +14,10 @@ from overread.vocab.model import Vocabulary
 EXACT = 100
 _JOINED = 95  # "leftventricular": nothing but a space is missing
 _CACHE_LIMIT = 200_000
+_LONG = 8  # letters from which two edits are allowed
 
 #: Marks that carry meaning in a phrase or for the reach of a cue; the others are dropped.
-_MARKS = frozenset(",/()[]?:;" + LINE_BREAK)
+_MARKS = frozenset(",/()[]?:;=" + LINE_BREAK)
 _LOST = ("#", "\ufffd")
 
 
@@ -190,36 +191,40 @@ class Lexicon:
         """The one vocabulary word that is nearest, if it is near enough."""
         if len(word) < 5 or not word.isalpha():
             return None
-        limit = 1 if len(word) < 8 else 2
+        limit = 1 if len(word) < _LONG else 2
         best, nearest = limit + 1, set[str]()
         for length in range(len(word) - limit, len(word) + limit + 1):
             for spelling in self._repairable.get(length, ()):
                 # The shorter word decides how many edits are allowed.
-                if length < 8 and best > 2:
+                if length < _LONG and best > 2:
                     cutoff = 1
                 else:
                     cutoff = min(limit, best)
                 distance = OSA.distance(word, spelling, score_cutoff=cutoff)
-                if distance > cutoff or not _may_be(word, spelling):
+                if distance > cutoff:
                     continue
                 if distance < best:
                     best, nearest = distance, {spelling}
                 elif distance == best:
                     nearest.add(spelling)
         targets = {self._spellings[spelling] for spelling in nearest}
-        if len(targets) != 1:
-            return None  # none, or two meanings as near: a guess could flip left and right
-        spelling = min(nearest)
+        spelling = min(nearest, default="")
+        # Two meanings as near: a guess could flip left and right, anterior and inferior.
+        if len(targets) != 1 or not _may_be(word, spelling):
+            return None
         similarity = OSA.normalized_similarity(word, spelling)
         return ((targets.pop(), min(EXACT - 1, round(100 * similarity))),)
 
 
 def _may_be(word: str, spelling: str) -> bool:
-    """Whether one could be typed for the other: the first letter holds, or is swapped or doubled.
+    """Whether one could be typed for the other: a short word keeps its first letter, or swaps it.
 
-    "complete" for "incomplete" is one prefix away and the opposite.
+    "minus" is one letter from "sinus" and another word; a prefix more or less ("unconfirmed") turns
+    a word into its opposite.
     """
-    return word[0] == spelling[0] or sorted(word[:2]) == sorted(spelling[:2])
+    if word.endswith(spelling) or spelling.endswith(word):
+        return False
+    return len(word) >= _LONG or word[0] == spelling[0] or sorted(word[:2]) == sorted(spelling[:2])
 
 
 def _pieces(phrase: str) -> list[str]:

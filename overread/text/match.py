@@ -22,6 +22,7 @@ _KINDS: Final[tuple[Kind, ...]] = (
 )
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("forward", "backward", "either")
 _WITH: Final = "with"
+_LONG_CUE: Final = 7  # letters from which a misspelled cue word is repaired
 
 #: What a pattern of the vocabulary sees instead of spaces and quotes of other kinds.
 _PLAIN: Final = str.maketrans("\u00a0\u2007\u202f\u2018\u2019\u201c\u201d\n", "   ''\"\" ")
@@ -117,9 +118,13 @@ class Matcher:
         return _with_gaps(chosen, keys)
 
     def _hits(self, meaning: Meaning, first: int, last: int, words: Sequence[Word]) -> list[Hit]:
+        # A wording that is an exclusion of its own label counts as that.
+        excluded = {ref.owner for ref in meaning.findings if ref.role == "exclusion"}
         score = min(word.score for word in words[first:last])
         out = []
         for ref in meaning.findings:
+            if ref.role != "exclusion" and ref.owner in excluded:
+                continue
             label = self._labels.get(ref.owner) if ref.role != "exclusion" else None
             baseline = label is not None and label.baseline
             out.append(Hit(ref, first, last, score, label is not None, baseline))
@@ -136,8 +141,19 @@ class Matcher:
             wording = written[words[hit.first].start : words[hit.last - 1].end]
             if not wording.isupper():
                 return False
+        if "," in (phrase.text or "") and not self._clause_ends(keys, hit.last):
+            return False  # "bundle branch block, right axis deviation"
         others = self._not_with.get(id(hit.phrase))
         return others is None or others.isdisjoint(keys)
+
+    def _clause_ends(self, keys: Sequence[str], at: int) -> bool:
+        """Whether no further word of the same noun phrase stands at ``at``, age words left out."""
+        while at < len(keys) and keys[at] in self._trie.fillers:
+            at += 1
+        if at == len(keys) or not keys[at][0].isalnum():
+            return True
+        meaning = self._trie.alone(keys[at])
+        return meaning is not None and not meaning.findings
 
     def _pattern_candidates(self, text: str, words: Sequence[Word]) -> list[_Candidate]:
         plain = text.translate(_PLAIN)
@@ -170,13 +186,16 @@ class Matcher:
         for kind in _KINDS:
             for direction in _DIRECTIONS:
                 for each in getattr(getattr(cues, kind), direction):
-                    cue = Cue(kind, direction, each.reach or "list", each.text)
+                    cue = Cue(kind, direction, each.reach or "list")
                     for meaning in self._context_meanings(each.text):
                         meaning.cues.append(cue)
         for swap in cues.replacement:
-            cue = Cue("replacement", "both", "clause", swap.text, swap.before, swap.after)
+            cue = Cue("replacement", "both", "clause", swap.before, swap.after)
             for meaning in self._context_meanings(swap.text):
                 meaning.cues.append(cue)
+        for text in (*vocabulary.context.no_reading, *vocabulary.context.unconfirmed):
+            for words in self.lexicon.expand(text):
+                self.lexicon.learn(words, repairable=False)
         for flag, texts in (
             ("inert", cues.inert),
             ("contrast", scope.contrast),
@@ -193,7 +212,9 @@ class Matcher:
     def _context_meanings(self, text: str) -> list[Meaning]:
         out = []
         for words in self.lexicon.expand(text):
-            self.lexicon.learn(words, repairable=False)
+            # Short cue words have too many neighbours among real words.
+            self.lexicon.learn([w for w in words if len(w) < _LONG_CUE], repairable=False)
+            self.lexicon.learn([w for w in words if len(w) >= _LONG_CUE])
             out.append(self._trie.meaning(words))
         return out
 
@@ -205,7 +226,9 @@ def _with_gaps(chosen: Iterable[_Candidate], keys: Sequence[str]) -> list[Item]:
     for first, last, meaning, hits, alternatives in chosen:
         out.extend(Item(i, i + 1, keys[i]) for i in range(position, first))
         tailed = _WITH in keys[first:last]
-        out.append(Item(first, last, keys[first], meaning, hits or [], alternatives, tailed))
+        out.append(
+            Item(first, last, " ".join(keys[first:last]), meaning, hits or [], alternatives, tailed)
+        )
         position = last
     out.extend(Item(i, i + 1, keys[i]) for i in range(position, len(keys)))
     return out

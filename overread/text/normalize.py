@@ -29,7 +29,7 @@ _LETTERS = str.maketrans(
 # lost letter may stand inside), line break, one mark.
 _TOKEN = re.compile(
     r"(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?|[^\W\d_]\.[^\W\d_](?![\w.])"
-    r"|(?:w/o|w/|[shrcy]/[opw])(?![^\W_])"
+    r"|(?:w/o|w/|n/a|[ehrscy]/[opw])(?![^\W_])"
     r"|[#\ufffd]?[^\W_]+(?:['’#\ufffd][^\W_]+)*"
     r"|\n[^\S\n]*"
     r"|[^\s_]",

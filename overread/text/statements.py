@@ -22,6 +22,7 @@ from overread.vocab.model import Vocabulary
 WRAP = "\v"
 _DOT, _COMMA = "\x1d", "\x1e"  # a full stop and a comma that part nothing
 _PART = "\x1c"  # a break that is none of a wrapped line
+_NOTHING = r"[^\x{0}-\x{10FFFF}]"  # matches nothing: the alternation of no wordings
 _HARDLY = 4  # a word ends a phrase hardly ever: once for four times inside
 _SIGNATURE_COMMAS = 4  # commas of one signature line that are protected
 
@@ -57,12 +58,17 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
     inner = [a for a in context.abbreviations if len(a) > 1]
     wrapping = _wrapping_words(vocabulary, lexicon)
     heads, tails = _comma_pairs(vocabulary, lexicon)
+    # "Confirmed by Doe, Jane; MD (123)": the commas of a signature part nothing.
+    signature = [
+        Rewrite(rf"(?i)((?:^|\n)[ ]*(?:{any_of(signed)})[^,;\n]*)[,;]", "${1}" + _COMMA)
+    ] * _SIGNATURE_COMMAS + [Rewrite(rf"{_COMMA}( *)\n", f"{_COMMA}${{1}}{WRAP}")]
     rewrites = [
         Rewrite(r"\r\n", " \n"),
         Rewrite(r"[\r\t\f\x{85}\x{2028}\x{2029}|•]", "\n"),
         Rewrite(rf"(?i)\b({any_of(inner)})\.", "${1}" + _DOT),
         Rewrite(r"\b([A-Za-z])\.", "${1}" + _DOT),
         Rewrite(rf"(?i)[ ]({any_of(cut)})", "\n${1}"),
+        *signature,
         Rewrite(r"\*\*\*", "\n  "),
         # A run of three spaces is the end of a device's line.
         Rewrite(r" {3}", "  \n"),
@@ -79,9 +85,6 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
                 rf"(?i)\b({any_of(heads)}),( *)({any_of(tails)})\b", "${1}" + _COMMA + "${2}${3}"
             )
         )
-    # "Confirmed by Doe, Jane (123)": the commas of a signature part nothing.
-    signature = Rewrite(rf"(?i)((?:^|\n)[ ]*(?:{any_of(signed)})[^,\n]*),", "${1}" + _COMMA)
-    rewrites += [signature] * _SIGNATURE_COMMAS
     everything = [o.removesuffix(":") for s in context.segments for o in s.opens]
     rewrites += [
         # A part of the report that opens is no wrapped line.
@@ -151,7 +154,8 @@ TRIM_END = " .,*-–—\v\u00a0\u3000"
 
 def any_of(wordings: Iterable[str]) -> str:
     """An alternation of wordings, longest first, blind to umlaut spelling and spacing."""
-    return "|".join(flexible(w) for w in sorted(set(wordings), key=lambda w: (-len(w), w)))
+    longest_first = sorted(set(wordings), key=lambda w: (-len(w), w))
+    return "|".join(map(flexible, longest_first)) or _NOTHING
 
 
 def flexible(wording: str) -> str:
@@ -166,7 +170,7 @@ def flexible(wording: str) -> str:
         for pair, letter in (("ae", "ä"), ("oe", "ö"), ("ue", "ü"), ("aa", "å")):
             escaped = escaped.replace(pair, f"(?:{pair}|{letter}|#)")
         out.append(escaped)
-    return r"[ \v]+".join(out)
+    return r"[ \v-]+".join(out)
 
 
 def fold_spaces(wording: str) -> str:

@@ -29,7 +29,6 @@ class Cue(NamedTuple):
     kind: Kind
     direction: Direction
     reach: Reach
-    text: str
     before: str | None = None  # replacement only
     after: str | None = None
 

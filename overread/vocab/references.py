@@ -13,6 +13,8 @@ from overread.vocab.patterns import BadPattern, compile_pattern
 TERM = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 #: Parts of a file whose texts may hold a {term}.
+#: Keys under which ids of labels or concepts stand.
+_NAMING = ("unless", "denied_by", "contradicts")
 _WORDINGS = {"phrases", "exclusions", "cues", "scope", "segments"}
 _WORDING_LISTS = {"no_reading", "unconfirmed"}
 
@@ -55,8 +57,9 @@ def check_references(files: Sequence[Located], problems: list[Problem]) -> None:
         for path, text in _nodes(file.value, ()):
             if not isinstance(text, str):
                 continue
-            if "unless" in path and text not in owners:
-                said = f"'unless' names '{text}', which is no label or concept"
+            named = next((key for key in _NAMING if key in path), None)
+            if named is not None and text not in owners:
+                said = f"'{named}' names '{text}', which is no label or concept"
                 problems.append((file.place(path), said + nearest(text, owners)))
             elif path[0] == "terms" and set("{}") & set(text):
                 said = f"'{text}': a term cannot hold a brace or another term"

@@ -117,6 +117,13 @@ class Label(_Strict):
     exclusions: list[PhraseEntry] = Field(
         default_factory=list, description="Wordings that hold a phrase and do not count"
     )
+    denied_by: list[Identifier] = Field(
+        default_factory=list,
+        description="Concepts whose denial denies this label too: 'negative for MI'",
+    )
+    contradicts: list[Identifier] = Field(
+        default_factory=list, description="Labels that cannot stand beside it; counted, not mended"
+    )
     examples: Examples = Field(default_factory=lambda: Examples())
 
 

@@ -70,13 +70,13 @@ def test_ten_thousand_real_shaped_texts_are_cut_alike(labeler, sentences):
     assert_same(labeler, texts)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.text(max_size=120), min_size=1, max_size=8))
 def test_any_text_is_cut_alike(labeler, texts):
     assert_same(labeler, texts)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_any_order_of_report_words_is_cut_alike(labeler, report_words, data):
     assert_same(labeler, data.draw(st.lists(report_words, min_size=1, max_size=6)))

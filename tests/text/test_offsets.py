@@ -41,9 +41,10 @@ def test_spans_of_all_sentences_hold_whole_words_that_alone_give_the_label(label
             assert not text[mention.end - 1 : mention.end + 1].isalnum() or (
                 mention.end == len(text) or not text[mention.end].isalnum()
             ), (text, wording)
-            alone = {again.label for again in labeler.label(wording).mentions}
-            assert mention.label in alone, (text, wording)
             seen += 1
+            if mention.phrase_id.startswith(f"{mention.label}/"):  # else denied by a wider word
+                alone = {again.label for again in labeler.label(wording).mentions}
+                assert mention.label in alone, (text, wording)
     assert seen > len(sentences) // 2
 
 

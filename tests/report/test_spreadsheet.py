@@ -1,0 +1,40 @@
+"""Cells that a spreadsheet would run (E01): text gets an apostrophe, ids and numbers stay."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overread.report.spreadsheet import neutral
+
+# OWASP ASVS 1.2.10 and its page on CSV injection.
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\x0b", "\x0c", "＝", "＋", "－", "＠")
+
+
+@pytest.mark.parametrize("mark", RISKY)
+def test_risky_openings_get_an_apostrophe(mark):
+    frame = pl.DataFrame({"text": [f"{mark}cmd|' /C calc'!A0", f"LVH {mark}1", mark]})
+    assert neutral(frame)["text"].to_list() == [
+        f"'{mark}cmd|' /C calc'!A0", f"LVH {mark}1", f"'{mark}",
+    ]  # fmt: skip
+
+
+def test_ids_numbers_and_absent_cells_stay():
+    frame = pl.DataFrame({"id": ["=1"], "patient_id": ["-2"], "n": [-3], "text": [None]})
+    frame = frame.with_columns(pl.col("text").cast(pl.String))
+    assert neutral(frame).equals(frame)
+
+
+@given(st.lists(st.none() | st.text(max_size=20), max_size=8))
+def test_nothing_but_an_apostrophe_is_added(cells):
+    for before, after in zip(
+        cells,
+        neutral(pl.DataFrame({"text": cells}, schema={"text": pl.String}))["text"],
+        strict=True,
+    ):
+        if before is None:
+            assert after is None
+        else:
+            assert after == (f"'{before}" if before.startswith(RISKY) else before)
