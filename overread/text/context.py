@@ -100,7 +100,7 @@ class _Scope:
             return []
         if cue.direction == "forward":
             found = self._forward(at, cue)
-        elif cue.direction == "backward":
+        elif cue.direction == "backward" or self._touches(at):
             found = self._backward(at, cue)
         elif self._finding_follows(at) and not self._closes_label(at):
             found = self._forward(at, cue)
@@ -172,16 +172,19 @@ class _Scope:
             return False
         return not self._finding_follows(here - 1)
 
+    def _touches(self, at: int) -> bool:
+        """ "AF?" or "? AF": a question mark belongs to the finding that it touches."""
+        items = self._items
+        return (
+            items[at].text == "?"
+            and at > 0
+            and bool(items[at - 1].hits)
+            and self._ends[items[at - 1].last - 1] == self._ends[items[at].first] - 1
+        )
+
     def _finding_follows(self, at: int) -> bool:
         """Whether a finding comes next, with nothing but a few plain words before it."""
         items = self._items
-        if (
-            items[at].text == "?"
-            and at
-            and items[at - 1].hits
-            and self._ends[items[at - 1].last - 1] == self._ends[items[at].first] - 1
-        ):
-            return False  # "AF?" or "? AF": the question mark belongs to what it touches
         words = 0
         for item in items[at + 1 :]:
             if item.hits:
