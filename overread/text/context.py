@@ -116,9 +116,9 @@ class _Scope:
         before, after = self._backward(at, cue), self._forward(at, cue)
         out: list[tuple[int, Assertion]] = []
         if cue.before is not None:
-            out += [(target, _side(cue.before)) for target in before]
+            out += [(target, cue.before) for target in before]
         if cue.after is not None:
-            out += [(target, _side(cue.after)) for target in after]
+            out += [(target, cue.after) for target in after]
         return out
 
     def alternatives(self, at: int) -> list[int]:
@@ -375,7 +375,3 @@ class _Scope:
     @staticmethod
     def _reaches_on(cues: Sequence[Cue]) -> bool:
         return any(cue.direction != "backward" for cue in cues)
-
-
-def _side(name: str) -> Assertion:
-    return "past" if name == "past" else "present" if name == "present" else "absent"

@@ -14,7 +14,7 @@ from overread.vocab.model import Vocabulary
 EXACT = 100
 _JOINED = 95  # "leftventricular": nothing but a space is missing
 _CACHE_LIMIT = 200_000
-_LONG = 8  # letters from which two edits are allowed
+_SHORT, _LONG = 4, 8  # letters from which a word is repaired, and from which at two edits
 
 #: Marks that carry meaning in a phrase or for the reach of a cue; the others are dropped.
 _MARKS = frozenset(",/()[]?:;=" + LINE_BREAK)
@@ -40,8 +40,8 @@ class Lexicon:
 
     A word of the report is looked up as it stands, as another spelling (``words`` in the YAML),
     with its lost umlauts, as two words written together, and last as a misspelling: where exactly
-    one vocabulary word is nearest, at one edit for five to seven letters and two from eight on.
-    Real words (``ordinary_words``) and short words are never repaired.
+    one vocabulary word is nearest, at one edit up to seven letters (in four letters only a swap)
+    and two from eight on. Real words (``ordinary_words``) are never repaired.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -89,7 +89,7 @@ class Lexicon:
             for variant in _without_umlauts(spelling):
                 if variant not in spellings and variant not in self._ordinary:
                     self._lost.setdefault(variant, canonical)
-            if len(spelling) >= 5 and spelling.isalpha() and canonical in self._mendable:
+            if len(spelling) >= _SHORT and spelling.isalpha() and canonical in self._mendable:
                 self._repairable.setdefault(len(spelling), []).append(spelling)
         self._spellings = spellings
 
@@ -189,24 +189,19 @@ class Lexicon:
 
     def _repaired(self, word: str) -> tuple[tuple[str, int], ...] | None:
         """The one vocabulary word that is nearest, if it is near enough."""
-        if len(word) < 5 or not word.isalpha():
+        if len(word) < _SHORT or not word.isalpha():
             return None
-        limit = 1 if len(word) < _LONG else 2
-        best, nearest = limit + 1, set[str]()
-        for length in range(len(word) - limit, len(word) + limit + 1):
+        best, nearest = 3, set[str]()
+        for length in range(len(word) - 2, len(word) + 3):
+            allowed = 2 if min(length, len(word)) >= _LONG else 1
             for spelling in self._repairable.get(length, ()):
-                # The shorter word decides how many edits are allowed.
-                if length < _LONG and best > 2:
-                    cutoff = 1
-                else:
-                    cutoff = min(limit, best)
+                cutoff = min(allowed, best)
                 distance = OSA.distance(word, spelling, score_cutoff=cutoff)
                 if distance > cutoff:
                     continue
                 if distance < best:
-                    best, nearest = distance, {spelling}
-                elif distance == best:
-                    nearest.add(spelling)
+                    best, nearest = distance, set()
+                nearest.add(spelling)
         targets = {self._spellings[spelling] for spelling in nearest}
         spelling = min(nearest, default="")
         # Two meanings as near: a guess could flip left and right, anterior and inferior.
@@ -224,6 +219,8 @@ def _may_be(word: str, spelling: str) -> bool:
     """
     if word.endswith(spelling) or spelling.endswith(word):
         return False
+    if min(len(word), len(spelling)) == _SHORT and sorted(word) != sorted(spelling):
+        return False  # four letters: only two of them swapped ("axsi")
     return len(word) >= _LONG or word[0] == spelling[0] or sorted(word[:2]) == sorted(spelling[:2])
 
 

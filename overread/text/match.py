@@ -171,6 +171,8 @@ class Matcher:
     def _add_phrases(self, vocabulary: Vocabulary) -> None:
         for ref in vocabulary.phrases:
             phrase = ref.phrase
+            for text in phrase.not_with:
+                self.lexicon.learn(self.lexicon.words(text), repairable=False)
             if phrase.regex is not None:
                 self._patterns.append((compile_pattern(phrase.regex), Meaning(findings=[ref])))
             if phrase.text is None:

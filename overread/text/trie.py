@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from overread.text.normalize import LINE_BREAK
 from overread.vocab.model import PhraseRef
-from overread.vocab.schema import Reach
+from overread.vocab.schema import Reach, Side
 
 Kind = Literal[
     "negation", "uncertainty", "past", "present", "resemblance", "not_assessable", "replacement"
@@ -29,8 +29,8 @@ class Cue(NamedTuple):
     kind: Kind
     direction: Direction
     reach: Reach
-    before: str | None = None  # replacement only
-    after: str | None = None
+    before: Side | None = None  # replacement only
+    after: Side | None = None
 
 
 @dataclass(slots=True)
