@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from overread.errors import BadRecord, OutputExists, OverreadError, TableError, UsageError
+from overread.errors import BadRecord, Busy, OutputExists, OverreadError, TableError, UsageError
 from overread.files import (
     atomic_open,
     atomic_path,
@@ -22,6 +22,7 @@ from overread.files import (
     fingerprint_files,
     input_file,
     listing,
+    locked,
     output_folder,
     read_whole,
     unchanged,
@@ -255,3 +256,21 @@ def test_read_whole_names_no_file(tmp_path):
 def test_other_errors_of_the_block_pass_unchanged(tmp_path):
     with pytest.raises(OverreadError, match="mine"), atomic_path(tmp_path / "a"):
         raise OverreadError("mine (os error 28)")
+
+
+def test_c01_a_folder_is_held_by_one_run_at_a_time(tmp_path):
+    with locked(tmp_path), pytest.raises(Busy, match="another run"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_a_killed_run_leaves_nothing_behind_for_the_next(tmp_path):
+    (tmp_path / ".overread-0a1b2c.tmp").write_text("half a table")
+    with locked(tmp_path):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_parents_are_private_too(tmp_path):
+    output_folder(tmp_path / "out" / "labels")
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700

@@ -228,3 +228,25 @@ def test_explain_reads_a_report_from_the_input(process):
     ran = process("labels", "explain", "-", stdin="Sinus rhythm\nLVH\n")
     assert ran.code == 0
     assert "lvh present = 1" in ran.out
+
+
+def test_an_overlay_adds_phrases(overread, tmp_path):
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "ours.yaml").write_text("labels:\n  lvh:\n    phrases: [thick heart]\n")
+    (tmp_path / "reports.csv").write_text("id,machine\n1,Thick heart\n")
+    assert overread("labels", "extract", "reports.csv", "--overlay", "ours").code == 0
+    assert pl.read_parquet(tmp_path / OUT / "labels.parquet")["machine_lvh"].to_list() == [1]
+    ran = overread("labels", "explain", "Thick heart", "--overlay", "ours")
+    assert "lvh present" in ran.out
+
+
+def test_a_folder_of_two_kinds_needs_the_input_format(overread, tmp_path):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id,machine\n1,LVH\n")
+    pl.DataFrame({"id": ["2"], "machine": ["AF"]}).write_parquet(folder / "b.parquet")
+    ran = overread("labels", "extract", "shards")
+    assert ran.code != 0
+    assert "--input-format" in ran.err
+    assert overread("labels", "extract", "shards", "--input-format", "csv").code == 0
+    assert pl.read_parquet(tmp_path / OUT / "labels.parquet")["id"].to_list() == ["1"]

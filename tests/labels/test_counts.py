@@ -118,3 +118,21 @@ def test_unmatched_statements_are_shown_from_eleven_ecgs_on(pairs, extract, ecgs
 def test_an_account_read_back_is_the_one_written(counted):
     written = json.loads(json.dumps(counted.summary.counts()))
     assert Summary.from_counts(written).counts() == counted.summary.counts()
+
+
+def test_impossible_pairs_are_counted_and_not_repaired(pairs, extract):
+    found = extract(
+        pairs(
+            ("Left axis deviation. Right axis deviation", "Left axis deviation"),
+            ("Alternating right and left bundle branch block", "RBBB"),
+            ("Possible left axis deviation. Right axis deviation", None),
+        )
+    )
+    told = found.summary.sides["machine"].contradictions
+    assert {pair: count for pair, count in told.items() if count} == {
+        "Left Axis Deviation and Right Axis Deviation": 1,
+        "RBBB and LBBB": 1,
+    }
+    assert not any(found.summary.sides["expert"].contradictions.values())
+    first = found.labels.row(0, named=True)
+    assert (first["machine_left_axis_deviation"], first["machine_right_axis_deviation"]) == (1, 1)

@@ -142,3 +142,18 @@ def test_one_wrong_letter_never_turns_a_label_into_another(labeler, one, other):
             for letter in "aefilnortx ":
                 typed = text[:at] + letter + text[at + 1 :]
                 assert not mentioned(labeler, typed) & mentioned(labeler, opposite), typed
+
+
+@pytest.mark.parametrize("text", ["Negative for MI", "No evidence of infarct", "No MI"])
+def test_denying_infarct_denies_every_territory(labeler, text):
+    states = labeler.label(text).states
+    assert {states[f"{wall}_mi"] for wall in ("anterior", "inferior", "posterior")} == {"absent"}
+
+
+def test_a_bare_infarct_asserts_no_territory(labeler):
+    assert set(labeler.label("Acute MI").states.values()) == {"unmentioned"}
+
+
+def test_a_named_territory_stands_beside_a_denied_infarct(labeler):
+    states = labeler.label("No MI. Old inferior MI").states
+    assert (states["anterior_mi"], states["inferior_mi"]) == ("absent", "present")
