@@ -8,10 +8,14 @@ import polars as pl
 _IDS = ("id", "patient_id")
 # Control characters in front are skipped by some programs, full-width signs read as plain ones.
 _RISKY = r"^[=+\-@\t\r\n\x00\x0b\x0c＝＋－＠]"
+#: Control characters that no spreadsheet takes (FAULTS E03); tab and line ends stay.
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
 
 def neutral(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with an apostrophe before text cells that open like a formula; ids stay.
+
+    Control characters become spaces, so that offsets into a cell stay true.
 
     >>> neutral(pl.DataFrame({"id": ["=1"], "text": ["=1+1"]})).row(0)
     ('=1', "'=1+1")
@@ -21,6 +25,7 @@ def neutral(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col(name).str.contains(_RISKY))
         .then(pl.lit("'") + pl.col(name))
         .otherwise(pl.col(name))
+        .str.replace_all(_CONTROL, " ")
         .alias(name)
         for name in texts
     )

@@ -40,7 +40,7 @@ def test_the_shipped_labels_are_the_thirteen(labeler):
     assert sorted(labeler.vocabulary.labels) == sorted(LABELS)
 
 
-def test_label_table_has_its_columns_and_types(extraction, labeler):
+def test_d06_label_table_has_its_columns_and_types_in_the_vocabularys_order(extraction, labeler):
     names = list(labeler.vocabulary.labels)
     expected = {"id": pl.String, "patient_id": pl.String, "site": pl.String}
     for source in ("machine", "expert"):

@@ -39,12 +39,12 @@ class InSmallBatches:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64])
-def test_batch_size_does_not_matter(extract, rows):
+def test_d02_batch_size_does_not_matter(extract, rows):
     frame = sample_reports(90 if rows > 1 else 25, seed=3)
     assert_same(extract(InSmallBatches(from_frame(frame), rows)), extract(frame))
 
 
-def test_row_order_does_not_matter(extract):
+def test_d02_row_order_does_not_matter(extract):
     frame = sample_reports(300, seed=4)
     plain = extract(frame, keep=("site", "year"))
     shuffled = frame.sample(fraction=1, shuffle=True, seed=1)

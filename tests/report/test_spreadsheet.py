@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would run (E01): text gets an apostrophe, ids and numbers stay."""
+"""Cells that a spreadsheet would run (E01) or refuse (E03); ids and numbers stay."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from overread.report.spreadsheet import neutral
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\x0b", "\x0c", "＝", "＋", "－", "＠")
 
 
+CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
+
+
 @pytest.mark.parametrize("mark", RISKY)
-def test_risky_openings_get_an_apostrophe(mark):
+def test_e01_risky_openings_get_an_apostrophe(mark):
     frame = pl.DataFrame({"text": [f"{mark}cmd|' /C calc'!A0", f"LVH {mark}1", mark]})
+    seen = mark.translate(CONTROL)
     assert neutral(frame)["text"].to_list() == [
-        f"'{mark}cmd|' /C calc'!A0", f"LVH {mark}1", f"'{mark}",
+        f"'{seen}cmd|' /C calc'!A0", f"LVH {seen}1", f"'{seen}",
     ]  # fmt: skip
+
+
+def test_e03_control_characters_become_spaces_and_line_ends_stay():
+    frame = pl.DataFrame({"text": ["LVH\x07 and\x1f\x7fRVH\nLBBB\tnew"]})
+    assert neutral(frame)["text"].to_list() == ["LVH  and  RVH\nLBBB\tnew"]
 
 
 def test_ids_numbers_and_absent_cells_stay():
@@ -28,7 +37,7 @@ def test_ids_numbers_and_absent_cells_stay():
 
 
 @given(st.lists(st.none() | st.text(max_size=20), max_size=8))
-def test_nothing_but_an_apostrophe_is_added(cells):
+def test_nothing_else_is_changed(cells):
     for before, after in zip(
         cells,
         neutral(pl.DataFrame({"text": cells}, schema={"text": pl.String}))["text"],
@@ -37,4 +46,5 @@ def test_nothing_but_an_apostrophe_is_added(cells):
         if before is None:
             assert after is None
         else:
-            assert after == (f"'{before}" if before.startswith(RISKY) else before)
+            kept = before.translate(CONTROL)
+            assert after == (f"'{kept}" if before.startswith(RISKY) else kept)

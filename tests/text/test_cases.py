@@ -44,7 +44,7 @@ def test_sentence_gives_its_labels(labeler, case):
     assert asserted(labeler, case["text"]) == expected, case["why"]
 
 
-def test_there_are_many_sentences_each_once_with_known_labels(labeler):
+def test_v13_there_are_many_sentences_each_once_with_known_labels(labeler):
     assert len(SENTENCES) >= 300
     texts = [case["text"] for case in SENTENCES.values()]
     assert len(texts) == len(set(texts))
