@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from overread.errors import UsageError
+from overread.labels.output import scan_table
 from overread.labels.summary import SHOWN_FROM
 from overread.manifest import Manifest
 from overread.tables import (
@@ -93,7 +93,7 @@ def texts(folder: Path, unit: Unit, numbers: Sequence[int]) -> list[str]:
     text = shown + pl.col(TEXT).str.replace_all(r"\s+", " ")
     if unit == "statements":
         held = (
-            _scan(folder, STATEMENTS_FILE)
+            scan_table(folder, STATEMENTS_FILE)
             .filter(pl.col(STATEMENT).is_in(list(numbers)))
             .select(number=pl.col(STATEMENT).cast(pl.Int64), text=text)
             .collect()
@@ -102,7 +102,7 @@ def texts(folder: Path, unit: Unit, numbers: Sequence[int]) -> list[str]:
         held = (
             _held(folder)
             .filter(pl.col("number").is_in(list(numbers)))
-            .join(_scan(folder, STATEMENTS_FILE), on=STATEMENT)
+            .join(scan_table(folder, STATEMENTS_FILE), on=STATEMENT)
             .filter(pl.col(SEGMENT) != "signature")
             .sort("number", POSITION)
             .group_by("number", maintain_order=True)
@@ -127,7 +127,7 @@ def ecg_ids(folder: Path, unit: Unit, numbers: Sequence[int]) -> list[str]:
         numbers = [report[number] for number in numbers]
     rows = [number // len(SOURCES) for number in numbers]
     ids = (
-        _scan(folder, LABELS_FILE)
+        scan_table(folder, LABELS_FILE)
         .select(ID)
         .with_row_index(ROW)
         .filter(pl.col(ROW).is_in(rows))
@@ -138,7 +138,7 @@ def ecg_ids(folder: Path, unit: Unit, numbers: Sequence[int]) -> list[str]:
 
 
 def _reports(folder: Path, labels: tuple[str, ...]) -> Units:
-    table = _scan(folder, LABELS_FILE)
+    table = scan_table(folder, LABELS_FILE)
     columns = table.collect_schema().names()
     numbers: list[npt.NDArray[np.int64]] = []
     named: list[npt.NDArray[np.bool_]] = []
@@ -166,14 +166,14 @@ def _statements(
 ) -> Units:
     held = pl.col(N_MACHINE).cast(pl.Int64) + pl.col(N_EXPERT).cast(pl.Int64)
     table = (
-        _scan(folder, STATEMENTS_FILE)
+        scan_table(folder, STATEMENTS_FILE)
         .filter(pl.col(SEGMENT).is_in(list(ASSERTING)))
         .select(STATEMENT, size=held, ecgs=pl.max_horizontal(N_MACHINE, N_EXPERT))
         .collect()
     )
     shown = table if rare else table.filter(pl.col("ecgs") >= SHOWN_FROM)
     states = np.zeros((len(shown), len(labels)), np.uint8)
-    stated = _scan(folder, EVIDENCE_FILE).join(
+    stated = scan_table(folder, EVIDENCE_FILE).join(
         shown.lazy().select(STATEMENT).with_row_index("at"), on=STATEMENT
     )
     for at, label, assertion in _strongest(stated).iter_rows():
@@ -217,19 +217,4 @@ def _strongest(evidence: pl.LazyFrame) -> pl.DataFrame:
 def _held(folder: Path) -> pl.LazyFrame:
     """report_statements.parquet with the number of the report."""
     number = pl.col(ROW).cast(pl.Int64) * len(SOURCES) + pl.col(SOURCE).cast(pl.Int64)
-    return _scan(folder, REPORT_STATEMENTS_FILE).with_columns(number=number)
-
-
-def _scan(folder: Path, table: str) -> pl.LazyFrame:
-    path = folder / table
-    if path.is_file():
-        return pl.scan_parquet(path)
-    if path.with_suffix(".csv").is_file():
-        raise UsageError(
-            f"{folder} holds CSV tables, and an audit needs Parquet. Next step: extract again with "
-            "--format parquet."
-        )
-    raise UsageError(
-        f"{folder} holds no whole extraction: {table} is missing. Next step: overread labels "
-        "extract reports.csv"
-    )
+    return scan_table(folder, REPORT_STATEMENTS_FILE).with_columns(number=number)

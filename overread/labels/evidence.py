@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from overread.errors import UsageError
+from overread.labels.output import scan_table
 from overread.tables import (
     ASSERTION,
     CUE,
@@ -86,18 +87,18 @@ def explain_id(id: str, folder: Path, console: Console) -> None:
 
     Raises UsageError where the folder has no extraction or the id is not in it.
     """
-    labels = _scan(folder, LABELS_FILE).with_row_index(ROW).filter(pl.col(ID) == id).collect()
+    labels = scan_table(folder, LABELS_FILE).with_row_index(ROW).filter(pl.col(ID) == id).collect()
     if labels.is_empty():
         raise UsageError(f"the id is not among those in {folder}. Next step: check it there.")
     row = labels[ROW][0]
     held = (
-        _scan(folder, REPORT_STATEMENTS_FILE)
+        scan_table(folder, REPORT_STATEMENTS_FILE)
         .filter(pl.col(ROW) == row)
-        .join(_scan(folder, STATEMENTS_FILE), on=STATEMENT)
+        .join(scan_table(folder, STATEMENTS_FILE), on=STATEMENT)
         .sort(SOURCE, POSITION)
         .collect()
     )
-    evidence = _scan(folder, EVIDENCE_FILE).filter(
+    evidence = scan_table(folder, EVIDENCE_FILE).filter(
         pl.col(STATEMENT).is_in(held[STATEMENT].to_list())
     )
     found = evidence.collect().partition_by(STATEMENT, as_dict=True)
@@ -179,17 +180,3 @@ def _states(states: dict[str, str], values: dict[str, int | None]) -> Text:
     ]
     rest = sum(state == "unmentioned" for state in states.values())
     return Text("\n".join([*said, f"{'the other ' if said else 'all '}{rest} labels = 0"]))
-
-
-def _scan(folder: Path, table: str) -> pl.LazyFrame:
-    path = folder / table
-    if path.is_file():
-        return pl.scan_parquet(path)
-    if path.with_suffix(".csv").is_file():
-        raise UsageError(
-            f"{folder} holds CSV tables, which lose what an explanation needs. Next step: extract "
-            "again with --format parquet."
-        )
-    raise UsageError(
-        f"{folder} holds no extraction. Next step: overread labels extract reports.csv"
-    )

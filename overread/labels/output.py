@@ -11,6 +11,7 @@ from typing import IO, Any, Final, Literal
 import polars as pl
 import pyarrow.parquet as pq
 
+from overread.errors import UsageError
 from overread.files import atomic_path
 from overread.labels.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
@@ -116,3 +117,22 @@ def table_files(
             stack.close()
             if sink.manifest is not None:
                 sink.manifest.write(folder)
+
+
+def scan_table(folder: Path, table: str) -> pl.LazyFrame:
+    """One table of the extraction in a folder.
+
+    Raises UsageError where there is none, or where it was written as CSV.
+    """
+    path = folder / table
+    if path.is_file():
+        return pl.scan_parquet(path)
+    if path.with_suffix(".csv").is_file():
+        raise UsageError(
+            f"{folder} holds CSV tables, and this needs Parquet. Next step: extract again with "
+            "--format parquet."
+        )
+    raise UsageError(
+        f"{folder} holds no whole extraction: {table} is missing. Next step: overread labels "
+        "extract reports.csv"
+    )

@@ -189,7 +189,8 @@ def _decided_folder(folder: Path, format: str | None) -> tuple[list[Path], str]:
                 f"holds several kinds of files ({', '.join(kinds)})" if kinds else "has no reports"
             )
             raise UsageError(
-                f"The folder {folder.name} {has}. Next step: give --input-format, or one file."
+                f"The folder {folder.resolve().name} {has}. "
+                "Next step: give --input-format, or one file."
             )
         format = kinds[0]
     if format in ("muse", "wfdb"):
