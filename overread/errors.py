@@ -55,13 +55,6 @@ class Busy(OverreadError):
     exit_code = 75
 
 
-class MissingExtra(OverreadError):
-    """An optional package is not installed; the message holds the pip command."""
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f'{package} is not installed. Next step: pip install "overread[{extra}]"')
-
-
 class VocabularyError(OverreadError):
     """Every problem of a vocabulary at once, each with file:line:column.
 

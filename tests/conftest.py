@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from overread.text.labeler import Labeler
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CASES = REPOSITORY / "tests" / "cases"
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,14 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def labeler() -> Labeler:
     return Labeler()
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    """The texts of all case sentences."""
+    found = []
+    for path in sorted(CASES.glob("*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                found.append(row["text"].replace("\\n", "\n"))
+    return found

@@ -236,6 +236,3 @@ class _Heard:
             self._spoken = time.monotonic()
             of = f" of {total:,}" if total else ""
             print(f"{what}: {done:,}{of}", file=sys.stderr, flush=True)
-
-
-__all__ = ["read_summary", "show_preview", "write_extraction"]

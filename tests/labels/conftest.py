@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,19 +14,6 @@ from overread.sources.batches import ReportSource
 from overread.sources.open import from_frame
 from overread.tables import STATES
 from overread.text.labeler import Labeler
-
-CASES = Path(__file__).resolve().parents[1] / "cases"
-
-
-@pytest.fixture(scope="session")
-def sentences() -> list[str]:
-    """The texts of all case sentences."""
-    found = []
-    for path in sorted(CASES.glob("*.tsv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                found.append(row["text"].replace("\\n", "\n"))
-    return found
 
 
 @pytest.fixture

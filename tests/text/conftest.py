@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import pytest
 from hypothesis import strategies as st
-
-CASES = Path(__file__).resolve().parents[1] / "cases"
-
-
-@pytest.fixture(scope="session")
-def sentences() -> list[str]:
-    """The texts of all case sentences."""
-    found = []
-    for path in sorted(CASES.glob("*.tsv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                found.append(row["text"].replace("\\n", "\n"))
-    return found
 
 
 @pytest.fixture(scope="session")
