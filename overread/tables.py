@@ -22,6 +22,9 @@ POLICIES: Final = ("positive", "negative", "missing")
 
 MISSING: Final = -1  # label value of "missing by policy"; null means: that side has no reading
 
+#: The order of the leads in every signal.
+LEADS: Final = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
 LABELS_FILE: Final = "labels.parquet"
 STATEMENTS_FILE: Final = "statements.parquet"
 REPORT_STATEMENTS_FILE: Final = "report_statements.parquet"

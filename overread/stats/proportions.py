@@ -62,7 +62,7 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval | N
     >>> f"{low:.4f} {high:.4f}"
     '0.0000 0.1684'
     """
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
+    from scipy.special import betaincinv
 
     _check(successes, n, level)
     if n == 0:

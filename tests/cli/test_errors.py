@@ -166,6 +166,8 @@ def interrupted(tmp_path):
             [sys.executable, "-c", STARTED, *map(str, words)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
             start_new_session=True,
+            # A shell's background job has Ctrl-C ignored, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         assert running.stdout is not None
         assert running.stdout.readline() == "started\n"
