@@ -28,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,14 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ROOT / "docs" / "commands.md"
 REFERENCE = ROOT / "docs" / "reference.md"
 #: Pages whose examples are run.
-PAGES = ("README.md", "docs/analyst.md", "docs/cardiologist.md", "vocab/README.md")
+PAGES = (
+    "README.md",
+    "docs/analyst.md",
+    "docs/discrepancy.md",
+    "docs/signals.md",
+    "docs/cardiologist.md",
+    "vocab/README.md",
+)
 WIDTH = 100
 
 _MADE = "<!-- Made by docs/generate.py (make docs). Do not edit. -->"
@@ -45,9 +53,32 @@ _PUBLIC = {
     "Labeler": ("label", "pipe"),
     "Reading": (),
     "Mention": ("repair",),
+    "discrepancy": (),
+    "Discrepancy": (
+        "agreement",
+        "cases",
+        "changed_together",
+        "contradictions",
+        "counts",
+        "document",
+        "edits",
+        "flows",
+        "hedges",
+        "policies",
+        "statement_cases",
+        "strata",
+        "table_a1",
+        "to_html",
+        "to_latex",
+        "to_pandas",
+        "transitions",
+        "trend",
+    ),
     "extract": (),
     "Extraction": ("to_pandas", "write"),
     "load_vocabulary": (),
+    "open_store": (),
+    "Store": ("indices", "gather", "batches", "dataset", "damaged"),
 }
 
 
@@ -148,7 +179,10 @@ def reference_page() -> str:
     ]
     package = importlib.import_module("overread")
     for name, methods in _PUBLIC.items():
-        parts += _described(getattr(package, name), f"overread.{name}", methods)
+        thing = getattr(package, name)
+        if inspect.ismodule(thing):  # a package that can be called
+            thing = getattr(importlib.import_module(f"{thing.__name__}.api"), name)
+        parts += _described(thing, f"overread.{name}", methods)
     component = importlib.import_module("overread.text.component")
     parts += [
         "### Component for spaCy",
@@ -174,7 +208,7 @@ def _described(thing: Any, name: str, methods: tuple[str, ...]) -> list[str]:
     parts = [f"### {name}", _signature(thing, name), _prose(inspect.getdoc(thing) or "")]
     for key in methods:
         member, shown = inspect.getattr_static(thing, key), f"{name}.{key}"
-        if isinstance(member, property):
+        if isinstance(member, property | cached_property):
             parts.append(f"#### {shown} (property)")
         else:
             parts += [f"#### {shown}", _signature(member, shown)]

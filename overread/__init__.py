@@ -9,29 +9,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from overread.discrepancy.api import Discrepancy as Discrepancy
+    from overread.discrepancy.api import discrepancy as discrepancy
     from overread.labels.api import Extraction as Extraction
     from overread.labels.api import extract as extract
+    from overread.signals.store import Store as Store
+    from overread.signals.store import open_store as open_store
     from overread.text.labeler import Labeler as Labeler
     from overread.text.labeler import Mention as Mention
     from overread.text.labeler import Reading as Reading
     from overread.vocab.load import load_vocabulary as load_vocabulary
 
 _HOME = {
+    "Discrepancy": "overread.discrepancy.api",
     "Extraction": "overread.labels.api",
     "Labeler": "overread.text.labeler",
     "Mention": "overread.text.labeler",
     "Reading": "overread.text.labeler",
+    "Store": "overread.signals.store",
+    "discrepancy": "overread.discrepancy",
     "extract": "overread.labels.api",
     "load_vocabulary": "overread.vocab.load",
+    "open_store": "overread.signals.store",
 }
 
-__all__ = ["Extraction", "Labeler", "Mention", "Reading", "extract", "load_vocabulary"]
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'overread' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    home = import_module(_HOME[name])
+    return getattr(home, name, home)  # discrepancy is a package that can be called
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from overread.cli import labels, vocab
+from overread.cli import discrepancy, labels, signals, vocab
 
 #: Set by ``--debug``: the place of an error is told too.
 DEBUG: Final = "OVERREAD_DEBUG"
@@ -19,6 +19,8 @@ app = typer.Typer(
     help="Labels from machine and expert ECG readings, and what lies between the two.",
 )
 app.add_typer(labels.app, name="labels")
+app.add_typer(discrepancy.app, name="discrepancy")
+app.add_typer(signals.app, name="signals")
 app.add_typer(vocab.app, name="vocab")
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from overread.files import atomic_path, output_folder
 from overread.labels.evidence import explain_id
 from overread.labels.run import write_extraction
-from overread.labels.sample import sample_reports
+from overread.signals.synth import synthetic_reports
 from overread.sources.open import open_source
 from overread.tables import LABELS_FILE
 
@@ -22,7 +22,7 @@ def run() -> None:
     """Writes paired reports, extracts labels from them and shows one ECG."""
     console = Console()
     folder = output_folder(_FOLDER)
-    reports = sample_reports(_ROWS, seed=7)
+    reports = pl.DataFrame(synthetic_reports(_ROWS, seed=7))
     with atomic_path(folder / "reports.csv", overwrite=True) as path:
         reports.write_csv(path)
     console.print(

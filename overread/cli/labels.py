@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from overread.cli.engine import Engine, EngineOption, WorkersOption
+
 app = typer.Typer(no_args_is_help=True, help="Labels from report texts.")
 
 _OUT = Path("overread-out/labels")
@@ -126,9 +128,8 @@ def extract(
     expert_comment: Annotated[
         str, typer.Option(help="WFDB: comments that open so are the cardiologist's.")
     ] = "C:",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. Default: one per processor.")
-    ] = None,
+    workers: WorkersOption = None,
+    engine: EngineOption = Engine.processes,
     overwrite: Annotated[bool, typer.Option(help="Replace tables of another run.")] = False,
 ) -> None:
     """Label every report of SOURCE and write the label tables."""
@@ -164,6 +165,7 @@ def extract(
         format=format.value,
         duplicates=duplicates.value,
         workers=workers,
+        engine=engine.value,
         overwrite=overwrite,
         console=console,
         reading={

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from overread.engine import Engine
 from overread.errors import TableError, UsageError
 from overread.labels.matrix import NO_READING, StatementMatrix
 from overread.labels.split import Corpus, Cut, Cutter
@@ -93,6 +94,7 @@ def extract_tables(
     sink: Sink,
     *,
     workers: int | None = None,
+    engine: Engine = "processes",
     progress: Progress | None = None,
 ) -> Summary:
     """Labels every report of a source; the four tables go to ``sink`` piece by piece.
@@ -109,6 +111,7 @@ def extract_tables(
         corpus.segments,
         labeler,
         workers=workers,
+        engine=engine,
         progress=lambda done: progress.statements(done, total),
     )
     sink(EVIDENCE_FILE, evidence)
@@ -270,7 +273,7 @@ def _states(
         present = states[:, index] == STATE_CODES["present"]
         for left, right in pairs:
             both = present[:, summary.labels.index(left)] & present[:, summary.labels.index(right)]
-            pair = f"{summary.names[left]} and {summary.names[right]}"
+            pair = f"{left} + {right}"
             side.contradictions[pair] = side.contradictions.get(pair, 0) + int(both.sum())
         for column, label in enumerate(summary.labels):
             found = np.bincount(states[text & ~silent, index, column], minlength=len(STATES))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from overread.errors import UsageError
 from overread.files import atomic_path
-from overread.labels.interrupt import uninterrupted
+from overread.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
 from overread.report.spreadsheet import neutral
 

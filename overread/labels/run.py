@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,10 +10,10 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from overread.engine import Engine
 from overread.errors import OutputExists, OverreadError, UsageError
 from overread.files import locked, output_folder
 from overread.labels import extract as extraction
@@ -22,6 +21,7 @@ from overread.labels.output import FORMATS, Format, table_files
 from overread.labels.summary import Summary
 from overread.labels.view import summary_view
 from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
+from overread.report.progress import Heard
 from overread.sources.batches import ReportSource
 from overread.tables import (
     EVIDENCE_FILE,
@@ -52,6 +52,7 @@ def write_extraction(
     workers: int | None,
     overwrite: bool,
     console: Console,
+    engine: Engine = "processes",
     reading: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Labels a source into a folder and prints the account; does nothing where that is up to date.
@@ -96,10 +97,14 @@ def write_extraction(
         table_files(
             folder, format=format, overwrite=True, replaced=_written_by(standing, folder)
         ) as sink,
-        _Heard(console) as heard,
+        Heard(console) as heard,
     ):
+        progress = extraction.Progress(
+            rows=lambda done: heard.say("rows read", done),
+            statements=lambda done, total: heard.say("statements labelled", done, total),
+        )
         summary = extraction.extract_tables(
-            source, labeler, sink, workers=workers, progress=heard.progress
+            source, labeler, sink, workers=workers, engine=engine, progress=progress
         )
         if source.quarantine:
             rows = pl.DataFrame(source.quarantine, schema=["row", "reason"], orient="row")
@@ -192,47 +197,3 @@ def _standing(folder: Path, *, overwrite: bool) -> Manifest | None:
         if overwrite:  # a damaged one is replaced
             return None
         raise
-
-
-class _Heard:
-    """A bar on a terminal, a plain line now and then elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar: Progress | None = None
-        self._tasks: dict[str, Any] = {}
-        self._spoken = time.monotonic()
-        self.progress = extraction.Progress(rows=self._rows, statements=self._statements)
-
-    def __enter__(self) -> _Heard:
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-            )
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _rows(self, done: int) -> None:
-        self._say("rows read", done, None)
-
-    def _statements(self, done: int, total: int) -> None:
-        self._say("statements labelled", done, total)
-
-    def _say(self, what: str, done: int, total: int | None) -> None:
-        if self._bar is not None:
-            if what not in self._tasks:
-                self._tasks[what] = self._bar.add_task(what, total=total)
-            self._bar.update(self._tasks[what], completed=done)
-        elif time.monotonic() - self._spoken > 10:
-            self._spoken = time.monotonic()
-            of = f" of {total:,}" if total else ""
-            print(f"{what}: {done:,}{of}", file=sys.stderr, flush=True)

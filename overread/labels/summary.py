@@ -30,6 +30,11 @@ class SideCounts:
         """Counts of nothing yet."""
         return cls({label: [0] * len(STATES) for label in labels})
 
+    def contradicting(self) -> dict[tuple[str, str], int]:
+        """How many readings hold both labels of each pair that cannot stand side by side."""
+        pairs = (tuple(pair.split(" + ")) for pair in self.contradictions)
+        return dict(zip(pairs, self.contradictions.values(), strict=True))  # type: ignore[arg-type]
+
     def positives(self, label: str, policy: str) -> int:
         """How many readings are positive for a label under a policy.
 

@@ -46,7 +46,9 @@ def _rows(summary: Summary) -> Text:
             f"  {name}: {side.readings:,} readings" + (f"; {', '.join(gone)}" if gone else "")
         )
         lines += [
-            f"    both {pair}: {count:,}" for pair, count in side.contradictions.items() if count
+            f"    both {' and '.join(summary.names[label] for label in pair)}: {count:,}"
+            for pair, count in side.contradicting().items()
+            if count
         ]
     if summary.identical:
         lines.append(f"  machine and expert text identical: {summary.identical:,}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 #: Columns whose text must stay as it is, byte for byte.
@@ -29,3 +31,12 @@ def neutral(frame: pl.DataFrame) -> pl.DataFrame:
         .alias(name)
         for name in texts
     )
+
+
+def neutral_text(text: str) -> str:
+    """One cell in the way of `neutral`.
+
+    >>> neutral_text("=1+1")
+    "'=1+1"
+    """
+    return re.sub(_CONTROL, " ", f"'{text}" if re.match(_RISKY, text) else text)

@@ -1,8 +1,10 @@
-"""Ids over all batches: none missing, none twice."""
+"""Ids over all batches: none missing, none twice; and PTB-XL's in the names of its records."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +12,18 @@ from overread.errors import TableError
 from overread.sources.batches import DUPLICATE_ID, NO_ID, Duplicates, Tally
 from overread.sources.raw import Bad, Bools, Rows, without
 from overread.tables import ID
+
+_PTBXL: Final = re.compile(r"HR([0-9]{5})|([0-9]{5})_[hl]r")
+
+
+def ptbxl_id(record: str) -> str | None:
+    """The ``ecg_id`` in the name of a PTB-XL record, or of its copy in the Challenge of 2021.
+
+    >>> ptbxl_id("00032_hr"), ptbxl_id("HR00032"), ptbxl_id("E00032")
+    ('32', '32', None)
+    """
+    found = _PTBXL.fullmatch(record)
+    return str(int(found[1] or found[2])) if found else None
 
 
 def with_ids(

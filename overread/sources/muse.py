@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
-from xml.etree.ElementTree import ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
 
 from overread.errors import BadRecord
+from overread.sources import muse_xml
 from overread.sources.batches import Columns, Duplicates
+from overread.sources.muse_xml import LIMIT, PATIENT, ROOT
 from overread.sources.records import Reading, RecordSource
 
-LIMIT: Final = 64 << 20  # bytes; exports with two waveforms take under 1 MiB
-_DEPTH: Final = 64
-_BLOCK: Final = 1 << 16
-_DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-_ONE_BYTE: Final = re.compile(rb"iso-?8859-?1(5)?|latin-?[19]|(windows-|cp)1252|us-ascii", re.I)
-
-_ROOT: Final = "RestingECG"
-_MACHINE: Final = (_ROOT, "OriginalDiagnosis")
-_EXPERT: Final = (_ROOT, "Diagnosis")
-_STATUS: Final = (_ROOT, "TestDemographics", "Status")
-_PATIENT: Final = (_ROOT, "PatientDemographics", "PatientID")
+_MACHINE: Final = (ROOT, "OriginalDiagnosis")
+_EXPERT: Final = (ROOT, "Diagnosis")
+_STATUS: Final = (ROOT, "TestDemographics", "Status")
 
 NOT_OVER_READ: Final = "not over-read"
-READ_AS_UTF8: Final = "declared as a one-byte encoding, read as UTF-8"
 
 
 class MuseSource(RecordSource):
@@ -59,27 +47,14 @@ def read_muse(data: bytes) -> Reading:
     ... ).machine
     'AF'
     """
-    encoding = _true_encoding(data)
-    target = _Target()
-    parser = DefusedXMLParser(target=target, encoding=encoding, forbid_dtd=False)
-    try:
-        for start in range(0, len(data), _BLOCK):
-            parser.feed(data[start : start + _BLOCK])
-        parser.close()
-    except DefusedXmlException:
-        raise BadRecord("defines XML entities, which are not read") from None
-    except ParseError as error:
-        line, column = error.position
-        raise BadRecord(f"is not whole XML (line {line}, column {column + 1})") from None
-    except (ValueError, LookupError):
-        raise BadRecord("is in an XML encoding that is not known") from None
-    notes = [READ_AS_UTF8] if encoding else []
-    machine, expert = (target.text(path) for path in (_MACHINE, _EXPERT))
-    if not target.confirmed or (expert and "unconfirmed" in expert.lower()):
+    found = _Statements()
+    notes = muse_xml.collect(data, found)
+    machine, expert = (found.text(path) for path in (_MACHINE, _EXPERT))
+    if not found.confirmed or (expert and "unconfirmed" in expert.lower()):
         expert = None
     if expert is None:
-        notes.append(NOT_OVER_READ)
-    return Reading(machine, expert, target.patient, tuple(notes))
+        notes += (NOT_OVER_READ,)
+    return Reading(machine, expert, found.patient, notes)
 
 
 def statement_lines(statements: list[tuple[str, bool]]) -> str | None:
@@ -104,49 +79,33 @@ def statement_lines(statements: list[tuple[str, bool]]) -> str | None:
     return "\n".join(lines) or None
 
 
-class _Target:
-    """Collects what is needed while the parser runs, so that waveforms take no memory."""
+class _Statements:
+    """Collects the diagnoses, their status and the patient; see `muse_xml.Collector`."""
+
+    tags = frozenset(("StmtText", "StmtFlag", "Status", "PatientID"))
 
     def __init__(self) -> None:
         self.patient: str | None = None
         self.confirmed = False
-        self._path: list[str] = []
-        self._parts: list[str] = []
         self._flags: set[str] = set()
         self._statement = ""
-        self._found: dict[tuple[str, ...], list[tuple[str, bool]]] = {}
-        self._once: set[tuple[str, ...]] = set()
+        self._found: dict[muse_xml.Path, list[tuple[str, bool]]] = {}
 
-    def start(self, tag: str, _attributes: dict[str, str]) -> None:
-        """An element opens."""
-        self._path.append(tag)
-        if len(self._path) > _DEPTH:
-            raise BadRecord(f"nests XML elements deeper than {_DEPTH}")
-        if self._path[0] != _ROOT:
-            raise BadRecord(f"is not a {_ROOT} document")
-        path = tuple(self._path)
-        if path in (_MACHINE, _EXPERT, _STATUS, _PATIENT):
-            if path in self._once:
-                raise BadRecord(f"has the element {tag} twice")
-            self._once.add(path)
+    def opened(self, path: muse_xml.Path) -> None:
+        """A second diagnosis, status or patient is refused."""
+        if path in (_MACHINE, _EXPERT, _STATUS, PATIENT):
+            if path in self._found:
+                raise BadRecord(f"has the element {path[-1]} twice")
             self._found[path] = []
-        if tag == "DiagnosisStatement":
+        if path[-1] == "DiagnosisStatement":
             self._flags, self._statement = set(), ""
-        self._parts = []
 
-    def data(self, text: str) -> None:
-        """Text inside an element; waveforms are not kept."""
-        if self._path[-1] in ("StmtText", "StmtFlag", "Status", "PatientID"):
-            self._parts.append(text)
-
-    def end(self, tag: str) -> None:
-        """An element closes."""
-        path = tuple(self._path)
-        self._path.pop()
-        text = "".join(self._parts).strip()
+    def closed(self, path: muse_xml.Path, text: str) -> None:
+        """A statement ends where its line's flag says so."""
+        tag = path[-1]
         if path == _STATUS:
             self.confirmed = text.upper() == "CONFIRMED"
-        elif path == _PATIENT:
+        elif path == PATIENT:
             self.patient = text or None
         elif path[:2] in (_MACHINE, _EXPERT) and path[2:3] == ("DiagnosisStatement",):
             if tag == "StmtText":
@@ -155,23 +114,7 @@ class _Target:
                 self._flags.add(text)
             elif tag == "DiagnosisStatement":
                 self._found[path[:2]].append((self._statement, "ENDSLINE" in self._flags))
-        self._parts = []
 
-    def close(self) -> None:
-        """The document ends."""
-
-    def text(self, path: tuple[str, ...]) -> str | None:
+    def text(self, path: muse_xml.Path) -> str | None:
         """The lines of a diagnosis; None where it is absent or empty."""
         return statement_lines(self._found.get(path, []))
-
-
-def _true_encoding(data: bytes) -> str | None:
-    """ "utf-8" where a one-byte encoding is declared but the bytes are UTF-8, else None."""
-    declared = _DECLARED.search(data[:512])
-    if data.isascii() or not declared or not _ONE_BYTE.fullmatch(declared[1]):
-        return None
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return "utf-8"

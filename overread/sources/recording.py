@@ -29,11 +29,26 @@ class Recording:
 class SignalSource(Protocol):
     """Recordings that can be read in any order, by several processes (it can be pickled)."""
 
-    #: The format, as it stands in the store's ``source`` column: "wfdb", "ptbxl", "muse" ...
-    name: str
+    @property
+    def name(self) -> str:
+        """The format, as it stands in the store's ``source`` column: "wfdb", "ptbxl", "muse" ..."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying once, such as records that are left out."""
+        ...
 
     def keys(self) -> Sequence[str]:
         """What names each recording inside the source, in an order that is always the same."""
+        ...
+
+    def id_of(self, key: str) -> str:
+        """The id that the recording will have, without reading it."""
+        ...
+
+    def only(self, keys: Sequence[str]) -> SignalSource:
+        """The source with these recordings alone: what another process needs for its share."""
         ...
 
     def signal(self, key: str) -> Recording:

@@ -12,12 +12,12 @@ import polars as pl
 from overread.errors import BadRecord, TableError, UsageError
 from overread.sources.batches import ROWS, Columns, Duplicates
 from overread.sources.records import Reading, RecordSource
+from overread.sources.wfdb_header import LIMIT, header_lines
 from overread.tables import SOURCES
 
 # As in the Norwegian Endurance Athlete ECG Database, doi:10.13026/qpjf-gk87.
 MACHINE_COMMENT: Final = "SL12:"
 EXPERT_COMMENT: Final = "C:"
-LIMIT: Final = 64 << 10  # bytes; a header has a line per lead and some comments
 
 
 class WfdbSource(RecordSource):
@@ -83,25 +83,14 @@ def read_comments(
     >>> read_comments(b"r 1 500 9\\r\\nr.dat 16\\r\\n#SL12: AF, Abnormal ECG\\r\\n#C: AF").expert
     'AF'
     """
-    if b"\0" in data:
-        raise BadRecord("holds a NUL byte")
     try:
-        lines = data.decode(encoding).removeprefix("\ufeff").splitlines()
+        lines, comments = header_lines(data, encoding)
     except UnicodeDecodeError:
         raise BadRecord(f"is not {encoding} text; --encoding latin-1 reads any") from None
-    except LookupError:
-        raise UsageError(f"The encoding {encoding!r} is not known. Next step: utf-8.") from None
-    _refuse_other_files(lines)
-    comments = [line[1:].lstrip() for line in lines if line.startswith("#")]
-    return Reading(_behind(comments, machine_comment), _behind(comments, expert_comment))
-
-
-def _refuse_other_files(lines: list[str]) -> None:
-    """The first line that is no comment has the record's name and its number of signals."""
-    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    fields = first.split()
-    if len(fields) < 2 or not fields[1].isdecimal():
+    record_line = lines[0].split() if lines else []
+    if len(record_line) < 2 or not record_line[1].isdecimal():
         raise BadRecord("is not a WFDB header (no line with name and number of signals)")
+    return Reading(_behind(comments, machine_comment), _behind(comments, expert_comment))
 
 
 def _behind(comments: list[str], prefix: str) -> str | None:

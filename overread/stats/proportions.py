@@ -7,13 +7,13 @@ Stat Med 1998;17:857-872 (Wilson is his method 3, Clopper-Pearson his method 5).
 from __future__ import annotations
 
 from math import sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from overread.errors import UsageError
+from overread.stats.estimate import check_level, two_sided_z
 
 
 class Interval(NamedTuple):
@@ -43,7 +43,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval | None:
     _check(successes, n, level)
     if n == 0:
         return None
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = two_sided_z(level)
     share = successes / n
     centre = share + z * z / (2 * n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -55,8 +55,10 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval | None:
     )
 
 
-def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval | None:
+def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Interval | None:
     """The exact binomial interval, which never covers less than ``level``; None where ``n`` is 0.
+
+    ``n`` may be an effective sample size (Korn EL, Graubard BI. Surv Methodol 1998;24:193-201).
 
     >>> low, high = clopper_pearson(0, 20)
     >>> f"{low:.4f} {high:.4f}"
@@ -127,5 +129,4 @@ def _lowest_share(part: float, part_low: float, rest: float, rest_high: float) -
 def _check(successes: float, n: float, level: float) -> None:
     if not 0 <= successes <= n or not n < float("inf"):
         raise UsageError(f"{successes} of {n} is no proportion; give 0 <= successes <= n")
-    if not 0 < level < 1:
-        raise UsageError(f"level is {level}; give one between 0 and 1, such as 0.95")
+    check_level(level)

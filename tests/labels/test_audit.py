@@ -31,8 +31,8 @@ from overread.labels.audit_sheet import read_key
 from overread.labels.audit_units import Units, read_units, texts
 from overread.labels.audit_view import drawn_view, scored_view, write_scores
 from overread.labels.run import write_extraction
-from overread.labels.sample import sample_reports
 from overread.manifest import Manifest
+from overread.signals.synth import synthetic_reports
 from overread.sources.open import open_source
 
 CANARY = "JOHN SMITH"
@@ -51,7 +51,9 @@ def extraction(folder: Path, reports: pl.DataFrame, uncertain: str = "positive")
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory):
-    return extraction(tmp_path_factory.mktemp("audit"), sample_reports(400, seed=3))
+    return extraction(
+        tmp_path_factory.mktemp("audit"), pl.DataFrame(synthetic_reports(400, seed=3))
+    )
 
 
 @pytest.fixture(scope="module")

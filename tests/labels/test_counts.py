@@ -128,10 +128,10 @@ def test_impossible_pairs_are_counted_and_not_repaired(pairs, extract):
             ("Possible left axis deviation. Right axis deviation", None),
         )
     )
-    told = found.summary.sides["machine"].contradictions
+    told = found.summary.sides["machine"].contradicting()
     assert {pair: count for pair, count in told.items() if count} == {
-        "Left Axis Deviation and Right Axis Deviation": 1,
-        "RBBB and LBBB": 1,
+        ("left_axis_deviation", "right_axis_deviation"): 1,
+        ("rbbb", "lbbb"): 1,
     }
     assert not any(found.summary.sides["expert"].contradictions.values())
     first = found.labels.row(0, named=True)

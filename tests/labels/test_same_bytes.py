@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from overread.labels.output import table_files
-from overread.labels.sample import sample_reports
+from overread.signals.synth import synthetic_reports
 from overread.sources.batches import ROWS
 from overread.sources.open import from_frame
 
@@ -40,12 +40,12 @@ class InSmallBatches:
 
 @pytest.mark.parametrize("rows", [1, 7, 64])
 def test_d02_batch_size_does_not_matter(extract, rows):
-    frame = sample_reports(90 if rows > 1 else 25, seed=3)
+    frame = pl.DataFrame(synthetic_reports(90 if rows > 1 else 25, seed=3))
     assert_same(extract(InSmallBatches(from_frame(frame), rows)), extract(frame))
 
 
 def test_d02_row_order_does_not_matter(extract):
-    frame = sample_reports(300, seed=4)
+    frame = pl.DataFrame(synthetic_reports(300, seed=4))
     plain = extract(frame, keep=("site", "year"))
     shuffled = frame.sample(fraction=1, shuffle=True, seed=1)
     other = extract(shuffled, keep=("site", "year"))
@@ -102,7 +102,7 @@ def hashes(folder):
 
 
 def test_d05_environment_does_not_change_a_byte(tmp_path):
-    sample_reports(200, seed=6).write_csv(tmp_path / "reports.csv")
+    pl.DataFrame(synthetic_reports(200, seed=6)).write_csv(tmp_path / "reports.csv")
     found = []
     for number, changed in enumerate(
         (
@@ -123,7 +123,7 @@ def test_d05_environment_does_not_change_a_byte(tmp_path):
 
 
 def test_written_tables_read_back_as_they_were(tmp_path, extract):
-    found = extract(sample_reports(50, seed=8))
+    found = extract(pl.DataFrame(synthetic_reports(50, seed=8)))
     found.write(tmp_path / "out")
     for name in TABLES:
         assert pl.read_parquet(tmp_path / "out" / f"{name}.parquet").equals(getattr(found, name))
@@ -134,9 +134,9 @@ def test_written_tables_read_back_as_they_were(tmp_path, extract):
 def test_tables_of_two_runs_are_never_mixed(tmp_path, extract):
     """A failure while the last table is written leaves every table of the earlier run."""
     out = tmp_path / "out"
-    extract(sample_reports(20, seed=1)).write(out)
+    extract(pl.DataFrame(synthetic_reports(20, seed=1))).write(out)
     before = hashes(out)
-    other = extract(sample_reports(30, seed=2))
+    other = extract(pl.DataFrame(synthetic_reports(30, seed=2)))
 
     def write() -> None:
         with table_files(out, overwrite=True) as sink:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overread.report.spreadsheet import neutral
+from overread.report.spreadsheet import neutral, neutral_text
 
 # OWASP ASVS 1.2.10 and its page on CSV injection.
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\x0b", "\x0c", "＝", "＋", "－", "＠")
@@ -48,3 +48,8 @@ def test_nothing_else_is_changed(cells):
         else:
             kept = before.translate(CONTROL)
             assert after == (f"'{kept}" if before.startswith(RISKY) else kept)
+
+
+@given(st.text(max_size=20) | st.sampled_from(RISKY))
+def test_one_cell_is_made_neutral_like_a_frame(cell):
+    assert neutral_text(cell) == neutral(pl.DataFrame({"text": [cell]}))["text"][0]

@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overread.labels.sample import sample_reports
 from overread.labels.split import Cutter, mask
+from overread.signals.synth import synthetic_reports
 from overread.text.segments import SEGMENTS
 
 SHOWN = ("findings", "comparison", "second_reading")
@@ -59,7 +59,7 @@ def test_ten_thousand_real_shaped_texts_are_cut_alike(labeler, sentences):
         "émi", "mÖglich", "unbestÄtigter bericht", "V1–V3", "ﬁbrillation", "ǅ", "İ", "ß", "١٢", "Å",
         "K", "ſinus", "Edit:", "Confirmed by", "z.B. LVH", "éca. 3", "naïve.Next", "\u2060AF",
     )  # fmt: skip
-    frame = sample_reports(2_500, seed=5)
+    frame = pl.DataFrame(synthetic_reports(2_500, seed=5))
     texts = [text for side in ("machine", "expert") for text in frame[side] if text is not None]
     while len(texts) < 10_000:
         parts = random.choices(sentences, k=random.randrange(1, 4))

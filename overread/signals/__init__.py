@@ -1,0 +1,1 @@
+"""Signals: quality, preprocessing, the store of 10 s windows, its import."""
