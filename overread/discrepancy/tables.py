@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -263,27 +263,31 @@ def strata_table(
     labels = total[LABEL].to_list()
     hidden = set(closed)
     found = {(r["stratum"], r[LABEL]): r for r in frame.iter_rows(named=True)}
-    found |= {(_ALL, r[LABEL]): r for r in total.iter_rows(named=True)}
+    whole = {r[LABEL]: r for r in total.iter_rows(named=True)}
     column = _ADDED_PCT if part == "added_pct" else _REMOVED_PCT
     by = frame["by"][0]
     columns = (
         Column("stratum", by, "label"),
         Column("n", "ECGs", "count"),
-        *(Column(label, name(label), "percent", digits=1, sign=column.sign) for label in labels),
+        *(
+            Column(f"{label}_pct", name(label), "percent", digits=1, sign=column.sign)
+            for label in labels
+        ),
     )
 
-    def cells(group: str, n: int) -> Iterator[Cell]:
-        yield from (group, n)
-        for label in labels:
-            shut = group == _ALL and closed_total is not None and label in closed_total
-            if shut or (group, label) in hidden:
-                yield HIDDEN
-            else:
-                value: float | None = found[group, label][part]
-                yield _NOT_GIVEN if value is None else value
+    def cell(row: Mapping[str, Any], shut: bool) -> Cell:
+        value: float | None = row[part]
+        return HIDDEN if shut else _NOT_GIVEN if value is None else value
 
-    rows = [tuple(cells(group, n)) for group, n in sizes if n]
-    rows.append(tuple(cells(_ALL, sum(n for _, n in sizes))))
+    rows: list[tuple[Cell, ...]] = [
+        (group, n, *(cell(found[group, label], (group, label) in hidden) for label in labels))
+        for group, n in sizes
+        if n
+    ]
+    ecgs = sum(n for _, n in sizes)
+    rows.append(
+        (_ALL, ecgs, *(cell(whole[label], label in (closed_total or ())) for label in labels))
+    )
     title = f"{column.title} by {by}, percent of the machine's count"
     note = f"{_NOT_GIVEN.why}: the machine gave the label to no ECG."
     return Table(f"{slug}_{part.removesuffix('_pct')}", title, columns, tuple(rows), (note,))

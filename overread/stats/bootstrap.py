@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overread.errors import UsageError
+from overread.interrupt import uninterrupted
 from overread.stats.estimate import Floats, check_level, ratio, two_sided_z
 
 Integers = npt.NDArray[np.int64]
@@ -85,8 +86,11 @@ def resampled_cells(
     def totals(seed: np.random.SeedSequence) -> Integers:
         return np.asarray(sums @ draw(seed), np.int64)
 
+    seeds = np.random.SeedSequence(seed).spawn(replicates)
     with ThreadPoolExecutor(workers) as pool:
-        return np.array(list(pool.map(totals, np.random.SeedSequence(seed).spawn(replicates))))
+        with uninterrupted():  # Ctrl-C while work is handed in can leave the pool's lock held
+            waiting = pool.map(totals, seeds)
+        return np.array(list(waiting))
 
 
 def resampling_counts(
