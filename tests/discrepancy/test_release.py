@@ -76,7 +76,8 @@ class Told:
                 for row in csv_rows(document, f"by_{column}_{part}"):
                     group = column, row.pop("stratum")
                     self.sizes[group] = int(row.pop("n"))
-                    for label, figure in row.items():
+                    for name, figure in row.items():
+                        label = name.removesuffix("_pct")
                         self.figures.setdefault(group, {}).setdefault(label, []).append(figure)
 
     def is_open(self, row: Row, label: str) -> bool:
