@@ -161,10 +161,12 @@ def cases(
             uncertain=uncertain.value if uncertain else None,
         )
     if csv is not None:
-        write_cases(rows, csv, overwrite=overwrite)
+        cleaned = write_cases(rows, csv, overwrite=overwrite)
     console.print(cases_view(rows, most))
     if csv is not None:
         typer.echo(f"written to {csv}")
+        if cleaned:
+            typer.echo(f"control characters became spaces in {cleaned:,} cells")
 
 
 def _by(text: str) -> str | tuple[str, list[float]]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from overread.discrepancy.pair import LABEL_ROW
 from overread.files import atomic_path
-from overread.report.spreadsheet import neutral
+from overread.report.spreadsheet import control_characters, neutral
 from overread.report.table import Column, Table
 from overread.report.terminal import TerminalTable
 
@@ -27,7 +27,12 @@ def cases_view(cases: pl.DataFrame, most: int) -> TerminalTable:
     return TerminalTable(Table("cases", title, columns, rows))
 
 
-def write_cases(cases: pl.DataFrame, path: Path, *, overwrite: bool) -> None:
-    """Writes all cases as CSV, text cells kept from being formulas."""
+def write_cases(cases: pl.DataFrame, path: Path, *, overwrite: bool) -> int:
+    """Writes all cases as CSV, text cells kept from being formulas.
+
+    Returns in how many cells control characters became spaces.
+    """
+    shown = cases.drop(LABEL_ROW)
     with atomic_path(path, overwrite=overwrite) as temporary:
-        neutral(cases.drop(LABEL_ROW)).write_csv(temporary)
+        neutral(shown).write_csv(temporary)
+    return control_characters(shown)

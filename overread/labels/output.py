@@ -15,7 +15,7 @@ from overread.errors import UsageError
 from overread.files import atomic_path
 from overread.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
-from overread.report.spreadsheet import neutral
+from overread.report.spreadsheet import control_characters, neutral
 
 Format = Literal["parquet", "csv"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "csv")
@@ -47,8 +47,11 @@ class _Csv:
         self._path = path
         self._file: IO[bytes] = path.open("wb")
         self._header = True
+        #: Cells in which control characters became spaces.
+        self.cleaned = 0
 
     def write(self, piece: pl.DataFrame) -> None:
+        self.cleaned += control_characters(piece)
         neutral(piece).write_csv(self._file, include_header=self._header)
         self._header = False
 
@@ -75,6 +78,11 @@ class TableFiles:
         self._open: dict[str, _Parquet | _Csv] = {}
         #: Becomes ``run.json`` once the tables have their names.
         self.manifest: Manifest | None = None
+
+    @property
+    def cleaned(self) -> int:
+        """Cells of CSV files in which control characters became spaces."""
+        return sum(each.cleaned for each in self._open.values() if isinstance(each, _Csv))
 
     def close(self) -> None:
         """Ends every table; nothing has its name yet."""

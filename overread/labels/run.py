@@ -116,6 +116,8 @@ def write_extraction(
             columns={name: getattr(columns, name) for name in ("id", "patient", *SOURCES, "keep")},
         )
     console.print(summary_view(summary))
+    if sink.cleaned:
+        console.print(f"control characters became spaces in {sink.cleaned:,} cells")
     console.print(
         f"written to {folder} in {time.monotonic() - began:.1f} s\n"
         f"Next: overread labels show{place}, overread labels explain --id X{place}",

@@ -22,7 +22,7 @@ def neutral(frame: pl.DataFrame) -> pl.DataFrame:
     >>> neutral(pl.DataFrame({"id": ["=1"], "text": ["=1+1"]})).row(0)
     ('=1', "'=1+1")
     """
-    texts = [n for n, t in frame.schema.items() if t == pl.String and n not in _IDS]
+    texts = _texts(frame)
     return frame.with_columns(
         pl.when(pl.col(name).str.contains(_RISKY))
         .then(pl.lit("'") + pl.col(name))
@@ -31,6 +31,19 @@ def neutral(frame: pl.DataFrame) -> pl.DataFrame:
         .alias(name)
         for name in texts
     )
+
+
+def control_characters(frame: pl.DataFrame) -> int:
+    """In how many text cells `neutral` replaces control characters.
+
+    >>> control_characters(pl.DataFrame({"text": ["a\\x07b", "c"]}))
+    1
+    """
+    return sum(int(frame[name].str.contains(_CONTROL).sum()) for name in _texts(frame))
+
+
+def _texts(frame: pl.DataFrame) -> list[str]:
+    return [n for n, kind in frame.schema.items() if kind == pl.String and n not in _IDS]
 
 
 def neutral_text(text: str) -> str:

@@ -12,7 +12,7 @@ same bytes, however many workers share the work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ Integers = npt.NDArray[np.int64]
 # Patterns of more patients than this are drawn as binomial counts, patients of the others one by
 # one: a binomial draw costs about as much as this many patients.
 _COMMON = 8
+_PIECE = 20  # resamples that a worker draws at a time
 _ENOUGH = 0.9  # of the replicates must be estimable; fewer tell of luck, not of uncertainty
 
 
@@ -83,14 +84,15 @@ def resampled_cells(
     # Most cells of a pattern are 0. A dense product is left to BLAS, whose threads fight with ours.
     sums = csr_array(patterns.T)
 
-    def totals(seed: np.random.SeedSequence) -> Integers:
-        return np.asarray(sums @ draw(seed), np.int64)
+    def totals(some: Sequence[np.random.SeedSequence]) -> list[Integers]:
+        return [np.asarray(sums @ draw(each), np.int64) for each in some]
 
     seeds = np.random.SeedSequence(seed).spawn(replicates)
+    pieces = [seeds[start : start + _PIECE] for start in range(0, replicates, _PIECE)]
     with ThreadPoolExecutor(workers) as pool:
         with uninterrupted():  # Ctrl-C while work is handed in can leave the pool's lock held
-            waiting = pool.map(totals, seeds)
-        return np.array(list(waiting))
+            waiting = pool.map(totals, pieces)
+        return np.array([row for rows in waiting for row in rows])
 
 
 def resampling_counts(

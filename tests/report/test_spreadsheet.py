@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overread.report.spreadsheet import neutral, neutral_text
+from overread.report.spreadsheet import control_characters, neutral, neutral_text
 
 # OWASP ASVS 1.2.10 and its page on CSV injection.
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\x0b", "\x0c", "＝", "＋", "－", "＠")
@@ -53,3 +53,8 @@ def test_nothing_else_is_changed(cells):
 @given(st.text(max_size=20) | st.sampled_from(RISKY))
 def test_one_cell_is_made_neutral_like_a_frame(cell):
     assert neutral_text(cell) == neutral(pl.DataFrame({"text": [cell]}))["text"][0]
+
+
+def test_e03_cells_with_control_characters_are_counted_and_ids_are_not():
+    frame = pl.DataFrame({"id": ["\x07"] * 3, "text": ["a\x00b", "c\nd", None], "n": [1, 2, 3]})
+    assert control_characters(frame) == 1
