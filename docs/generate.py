@@ -41,6 +41,7 @@ PAGES = (
     "docs/analyst.md",
     "docs/discrepancy.md",
     "docs/signals.md",
+    "docs/trainer.md",
     "docs/cardiologist.md",
     "vocab/README.md",
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from overread.cli import discrepancy, labels, signals, vocab
+from overread.cli import discrepancy, labels, query, signals, train, vocab
 
 #: Set by ``--debug``: the place of an error is told too.
 DEBUG: Final = "OVERREAD_DEBUG"
@@ -22,6 +22,11 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(discrepancy.app, name="discrepancy")
 app.add_typer(signals.app, name="signals")
 app.add_typer(vocab.app, name="vocab")
+app.add_typer(train.config_app, name="config")
+app.command("train")(train.train)
+app.command("predict")(train.predict)
+app.command("export")(train.export)
+app.command("query")(query.query)
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,150 @@
+"""The scores of a trained model for every window of a store, or of recordings of any format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from overread.errors import OutputExists, OverreadError
+from overread.files import fingerprint, locked, output_folder
+from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
+from overread.signals.store import SIGNALS_FILE, Store, open_store
+
+PREDICTIONS: Final = Path("overread-out/predictions")
+PREDICTIONS_FILE: Final = "predictions.parquet"
+SCORE: Final = "score_"
+#: Columns of the store's records that stand before the scores.
+CARRIED: Final = ("index", "id", "window", "patient_id", "split")
+
+_COMMAND: Final = "predict"
+_BATCH: Final = 256
+
+
+def predict(
+    checkpoint: Path,
+    source: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+    console: Console,
+) -> int:
+    """Writes ``predictions.parquet`` and ``run.json``: 0, or 3 where records could not be read.
+
+    A row per window: windows of one ECG are averaged when a model is evaluated. ``kind`` among the
+    options in ``run.json`` says whether scores are probabilities or similarities. Does nothing
+    where the folder holds these very predictions.
+    """
+    import pyarrow as pa
+    import torch
+
+    from overread.signals.store_writer import write_table
+    from overread.train.checkpoint import MODEL_FILE
+    from overread.train.model import open_model
+
+    device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    file = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
+    model = open_model(file, device)
+    out = output_folder(out)
+    resample = model.metadata["preprocessing"]["resample"] or "linear"
+    with locked(out), _store(source, out, resample, console) as (store, code):
+        planned = Manifest(
+            _COMMAND,
+            options={
+                "store": store.sha256,
+                "kind": model.paradigm.kind,
+                "paradigm": model.config.paradigm,
+                "reader": model.config.labels,
+                "synthetic": bool(store.manifest.options.get("synthetic")),
+                "trained_on_synthetic": model.metadata["synthetic"],
+            },
+            inputs=inputs_of([fingerprint(file)]),
+            vocabulary=model.metadata["vocabulary"],
+            versions=versions("torch", "numpy"),
+            counts={"windows": len(store)},
+            labels=model.labels,
+        )
+        if (out / RUN_FILE).is_file() and not overwrite:
+            if Manifest.read(out).same_work(planned):
+                console.print(f"up to date: {out}", highlight=False)
+                return code
+            raise OutputExists(
+                f"{out} holds other predictions. Next step: choose another folder with --out, or "
+                "give --overwrite."
+            )
+        scores = _scores(model, store, torch.device(device))
+        table = store.records.select(list(CARRIED))
+        for label, column in zip(model.labels, scores.T, strict=True):
+            table = table.append_column(f"{SCORE}{label}", pa.array(column, pa.float32()))
+        (out / RUN_FILE).unlink(missing_ok=True)
+        write_table(out / PREDICTIONS_FILE, table)
+        planned.write(out)
+    console.print(
+        f"{len(table):,} windows scored for {len(model.labels)} labels: {out}", highlight=False
+    )
+    return code
+
+
+def _scores(model: Any, store: Store, device: Any) -> npt.NDArray[np.float32]:
+    from overread.train.data import Feed, without_labels
+    from overread.train.scoring import score
+
+    corpus = without_labels(store, store.indices())
+    feed = Feed(
+        corpus,
+        corpus.splits["train"],
+        source=model.config.labels,
+        normalize=model.config.normalize,
+        device=device,
+        resident=False,
+    )
+    scores = score(
+        model.paradigm,
+        feed,
+        labels=len(model.labels),
+        batch=_BATCH,
+        device=device,
+        autocast=model.config.precision,
+    )
+    if bad := int((~np.isfinite(scores)).any(1).sum()):
+        raise OverreadError(
+            f"the scores of {bad} windows are not finite. Next step: look for a diverged training "
+            "run, or overread signals verify."
+        )
+    return scores
+
+
+@contextmanager
+def _store(source: Path, out: Path, resample: Any, console: Console) -> Iterator[tuple[Store, int]]:
+    """The store, or one made for the time being of the recordings of a source."""
+    if (source / SIGNALS_FILE).is_file():
+        yield open_store(source), 0
+        return
+    from overread.report.terminal import TerminalTable
+    from overread.signals.cohort import flow_table
+    from overread.signals.ingest import Given, import_signals
+    from overread.sources.open_signals import open_signals
+
+    with TemporaryDirectory(dir=out) as folder:
+        flows = import_signals(
+            [Given(open_signals(source), source)],
+            Path(folder) / "store",
+            resample=resample,
+            duplicates="error",
+            max_bad=0.01,
+            workers=None,
+            engine="processes",
+            append=False,
+            overwrite=False,
+            console=Console(quiet=True),
+        )
+        store = open_store(Path(folder) / "store")
+        console.print(TerminalTable(flow_table(store)))
+        yield store, 3 if any(flow.quarantined for flow in flows) else 0

@@ -1,0 +1,1 @@
+"""Training of ECG models: nets, losses, augmentation, the loop and one file per paradigm."""

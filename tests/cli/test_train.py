@@ -1,0 +1,134 @@
+"""``overread train``, ``config show``, ``predict`` and ``export`` from the synthetic corpus on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("numba")
+
+QUICK = ("--device", "cpu", "--set", "encoder=tiny", "--epochs", "1", "--set", "batch=32")
+
+
+@pytest.fixture
+def corpus(overread):
+    """A small synthetic corpus and its labels, where the commands look for them."""
+    assert overread("signals", "synth", "-n", "160", "--enriched").code == 0
+    assert overread("labels", "extract", "overread-out/synth/reports.csv").code == 0
+
+
+def test_from_the_corpus_to_predictions_without_further_options(overread, corpus):
+    done = overread("train", *QUICK)
+    assert done.code == 0, done.err
+    assert "160 of 160 windows have labels" in done.out
+    run = Path("overread-out/runs/supervised-expert")
+    card = (run / "MODEL_CARD.md").read_text()
+    assert "Learnt from synthetic ECGs" in card
+    assert "up to date" in overread("train", *QUICK).out
+
+    done = overread("predict", run, "overread-out/synth/store")
+    assert done.code == 0, done.err
+    folder = Path("overread-out/predictions/supervised-expert")
+    table = pq.read_table(folder / "predictions.parquet")
+    labels = json.loads((run / "run.json").read_text())["labels"]
+    carried = ["index", "id", "window", "patient_id", "split"]
+    assert table.column_names == [*carried, *(f"score_{label}" for label in labels)]
+    records = pq.read_table("overread-out/synth/store/records.parquet")
+    assert table.select(carried).equals(records.select(carried).slice(0, 160))
+    made = json.loads((folder / "run.json").read_text())["options"]
+    assert (made["kind"], made["synthetic"]) == ("probability", True)
+    assert "up to date" in overread("predict", run, "overread-out/synth/store").out
+
+    # The exported program needs nothing of overread and gives the same scores.
+    assert overread("export", run, "--torch-export", "model.pt2").code == 0
+    from overread import open_store
+
+    store = open_store("overread-out/synth/store")
+    given = torch.from_numpy(store.signals[:5].copy()), torch.from_numpy(store.norm[:5].copy())
+    scores = torch.export.load("model.pt2").module()(*given).detach().numpy()
+    expected = np.stack([table[f"score_{label}"].to_numpy()[:5] for label in labels], 1)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_recordings_of_any_format_are_scored(overread, corpus, shared):
+    assert overread("train", *QUICK).code == 0
+    source = shared / "data" / "ptb-xl" / "records500"
+    if not source.is_dir():
+        pytest.skip("no folder of WFDB records")
+    run = "overread-out/runs/supervised-expert"
+    done = overread("predict", run, source, "--out", "scores")
+    assert done.code in (0, 3), done.err
+    table = pq.read_table("scores/predictions.parquet")
+    assert len(table) > 0
+    assert all(np.isfinite(table[name].to_numpy()).all() for name in table.column_names[5:])
+    assert sorted(path.name for path in Path("scores").iterdir()) == [
+        "predictions.parquet",
+        "run.json",
+    ]
+
+
+def test_dry_run_tells_and_writes_nothing(overread, corpus):
+    done = overread("train", "--dry-run", *QUICK)
+    assert done.code == 0, done.err
+    for told in ("ecgs: (", "12, 2500) torch.float32", "parameters", "ms per step", "ECGs/s"):
+        assert told in done.out
+    assert not Path("overread-out/runs").exists()
+
+
+def test_the_paper_preset_tells_what_the_paper_leaves_open(overread, corpus):
+    done = overread("train", "--dry-run", "--preset", "paper", *QUICK)
+    assert done.code == 0, done.err
+    assert "patients stand both in train and in test" in done.out
+    assert "The source paper leaves open" in done.out
+
+
+def test_r17_resume_with_another_config_is_a_usage_error(overread, corpus):
+    assert overread("train", *QUICK, "--name", "one").code == 0
+    done = overread("train", "--resume", "overread-out/runs/one", "--lr", "0.5")
+    assert done.code == 2
+    assert "lr 0.003 -> 0.5" in done.err
+    done = overread("train", "--resume", "overread-out/runs/one", "--epochs", "2", "--fork", "two")
+    assert done.code == 0, done.err
+    assert (Path("overread-out/runs/two") / "model.safetensors").is_file()
+    assert overread("train", *QUICK, "--name", "one", "--seed", "4").code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--set", "epoch=3"], "Did you mean 'epochs'"),
+        (["--paradigm", "unsupervised"], "'self-training'"),
+        (["--fork", "x"], "--fork belongs to --resume"),
+        (["--resume", "nowhere"], "no checkpoint"),
+        ([], "there is no store of signals"),
+        (["--store", "nowhere"], "overread signals import"),
+    ],
+)
+def test_wrong_commands_say_what_to_do(overread, words, told):
+    done = overread("train", *words)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_config_show_prints_toml_that_config_reads(overread, tmp_path):
+    done = overread("config", "show", "--preset", "paper", "--set", "seed=7")
+    assert done.code == 0
+    assert 'normalize = "lead_z"  # preset paper' in done.out
+    assert "seed = 7  # --set" in done.out
+    Path("run.toml").write_text(done.out)
+    again = overread("config", "show", "--config", "run.toml")
+    assert [line.split("  #")[0] for line in again.out.splitlines()] == [
+        line.split("  #")[0] for line in done.out.splitlines()
+    ]
+
+
+def test_a_file_that_is_no_model_is_refused(overread):
+    Path("model.safetensors").write_bytes(b"no")
+    done = overread("predict", "model.safetensors", ".")
+    assert done.code == 1
+    assert "no model of overread" in done.err

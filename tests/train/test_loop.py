@@ -1,0 +1,303 @@
+"""The loop: it learns, guards what is not finite, stops in time, and tells what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from overread.errors import OverreadError
+from overread.stats.ranking import auroc
+from overread.train.checkpoint import load_state
+from overread.train.data import Batch, load_corpus
+from overread.train.log import METRICS_FILE
+from overread.train.paradigm import Step
+from overread.train.scoring import by_ecg, macro_auprc, report, score, threshold
+
+from .conftest import LABELS, write_store, write_table
+
+
+def lines(loop):
+    return [json.loads(line) for line in (loop.folder / METRICS_FILE).read_text().splitlines()]
+
+
+def validation_scores(loop):
+    return score(
+        loop.paradigm, loop.validation, labels=len(LABELS), batch=16, device=torch.device("cpu")
+    )
+
+
+def test_it_learns_what_can_be_seen(make_loop):
+    loop = make_loop(epochs=8)
+    assert loop.fit() == 0
+    judged = by_ecg(
+        loop.corpus, loop.corpus.splits["validation"], validation_scores(loop), "expert"
+    )
+    for label in (0, 1):
+        assert auroc(*judged.known(label)[1:]) > 0.95
+    told = [line for line in lines(loop) if "epoch" in line]
+    assert [line["epoch"] for line in told] == list(range(1, 9))
+    assert {line["labels"] for line in told} == {2}  # R16: "never" has no positive ECG
+    losses = [line["loss"] for line in lines(loop) if "loss" in line]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_r16_macro_is_the_mean_over_what_can_be_estimated(make_loop):
+    from sklearn.metrics import average_precision_score
+
+    loop = make_loop(epochs=1)
+    loop.fit()
+    at = loop.corpus.splits["validation"]
+    scores = validation_scores(loop)
+    judged = by_ecg(loop.corpus, at, scores, "expert")
+    value, labels = macro_auprc(judged)
+    values = loop.corpus.values["expert"][at]
+    each = [
+        average_precision_score(values[values[:, c] >= 0, c], scores[values[:, c] >= 0, c])
+        for c in (0, 1)
+    ]
+    assert labels == 2
+    assert value == pytest.approx(np.mean(each))
+    assert value == pytest.approx(loop.position.best)
+    never = report(judged, LABELS)["never"]
+    assert (never["auroc"], never["threshold"]) == ([None] * 3, None)
+
+
+def test_r16_nothing_to_judge_by_is_no_crash(tmp_path, files, make_loop):
+    from .conftest import ECGS
+
+    nobody = [0] * ECGS
+    write_table(tmp_path / "t.parquet", nobody, nobody)
+    loop = make_loop(label_table=str(tmp_path / "t.parquet"), epochs=3, patience=1)
+    assert loop.fit() == 0
+    assert loop.position.epoch == loop.position.best_epoch == 3
+    assert lines(loop)[-1]["validation_macro_auprc"] is None
+
+
+def test_windows_of_one_ecg_are_averaged(tmp_path, config):
+    write_store(
+        tmp_path / "s", [0] * 4, [0] * 4, id=["a", "a", "b", "c"], window=[0, 1, 0, 0],
+        patient_id=["A", "A", "B", "C"],
+    )  # fmt: skip
+    (tmp_path / "t.csv").write_text("id,expert_x,part\na,1,validation\nb,0,validation\nc,1,train\n")
+    corpus = load_corpus(
+        config(store=str(tmp_path / "s"), label_table=str(tmp_path / "t.csv"), split_column="part")
+    )
+    scores = np.array([[0.25], [0.75], [0.125]], np.float32)
+    judged = by_ecg(corpus, corpus.splits["validation"], scores, "expert")
+    assert judged.scores.ravel().tolist() == [0.5, 0.125]
+    assert judged.values.ravel().tolist() == [1, 0]
+
+
+def test_threshold_is_the_best_of_all():
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        truth = rng.random(30) < 0.3
+        scores = rng.integers(0, 8, 30).astype(np.float32) / 8
+        if not truth.any():
+            continue
+        best = max(f1_score(truth, scores >= at) for at in set(scores.tolist()))
+        assert f1_score(truth, scores >= threshold(truth, scores)) == pytest.approx(best)
+
+
+def poisoned(loop, steps):
+    """The ECGs of some steps hold a NaN."""
+    update = loop.update
+
+    def changed(batch: Batch, unlabeled: Batch | None) -> None:
+        if loop.position.step in steps:
+            batch.ecgs[0, 0, 1250] = float("nan")
+        update(batch, unlabeled)
+
+    loop.update = changed
+    return loop
+
+
+def test_r14_one_nan_is_skipped_and_counted(make_loop):
+    loop = poisoned(make_loop(epochs=2), {2})
+    seen = {}
+    update = loop.update
+
+    def watched(batch, unlabeled):
+        before = {name: each.clone() for name, each in loop.paradigm.net.state_dict().items()}
+        update(batch, unlabeled)
+        after = loop.paradigm.net.state_dict()
+        moved = [
+            name
+            for name, each in before.items()
+            if not torch.equal(each, after[name]) and "num_batches" not in name
+        ]
+        seen[loop.position.step - 1] = moved
+
+    loop.update = watched
+    assert loop.fit() == 0
+    assert seen[2] == []  # neither weights nor statistics of batch norm
+    assert all(seen[step] for step in seen if step != 2)
+    assert sum(line.get("skipped", 0) for line in lines(loop)) == 1
+    assert all(each.isfinite().all() for each in loop.paradigm.net.state_dict().values())
+    # Skipped steps count neither for Adam's averages nor for the mean loss.
+    assert {int(each["step"]) for each in loop.optimizer.state.values()} == {2 * loop.steps - 1}
+    assert all(np.isfinite(line["loss"]) for line in lines(loop) if "loss" in line)
+
+
+def test_r14_many_in_a_row_go_back_once_and_then_stop(make_loop):
+    loop = make_loop(epochs=6, log_every=5)
+    told = []
+    loop.console = Console(quiet=True)
+    loop.console.print = lambda text, **_: told.append(text)  # type: ignore[method-assign]
+    first = 3 * loop.steps
+    poisoned(loop, range(first, first + 10))
+    assert loop.fit() == 0
+    assert loop.position.rolled_back
+    [line] = [text for text in told if "back to the weights" in text]
+    assert "not finite in 10 steps in a row" in line
+
+    again = poisoned(make_loop("again", epochs=9, log_every=5), range(first, 10_000))
+    with pytest.raises(OverreadError, match=r"diverges.*Next step: a smaller --lr"):
+        again.fit()
+    state, _ = load_state(again.folder)
+    assert state["position"]["step"] <= first + 10  # the weights of step 15, gone back to
+    assert all(each.isfinite().all() for each in state["net"].values())
+
+
+def test_r15_a_loss_that_explodes_stops_with_the_last_good_state(make_loop):
+    loop = make_loop(lr=1e30, epochs=9, log_every=5)
+    with pytest.raises(OverreadError, match="diverges"):
+        loop.fit()
+    state, _ = load_state(loop.folder)
+    assert all(each.isfinite().all() for each in state["net"].values() if each.is_floating_point())
+
+
+def test_early_stop_keeps_the_best_weights(make_loop):
+    loop = make_loop(epochs=30, patience=2)
+    values = iter([0.2, 0.5, 0.4, 0.5, 0.9])
+    kept = []
+
+    def judge(*_):
+        kept.append({name: each.clone() for name, each in loop.paradigm.net.state_dict().items()})
+        return next(values), 2
+
+    import overread.train.loop as module
+
+    original, module.macro_auprc = module.macro_auprc, judge
+    try:
+        assert loop.fit() == 0
+    finally:
+        module.macro_auprc = original
+    assert (loop.position.epoch, loop.position.best_epoch, loop.position.best) == (4, 2, 0.5)
+    for name, each in loop.best_net.items():
+        assert torch.equal(each, kept[1][name])
+
+
+def test_r22_a_clock_that_stands_still_and_a_batch_larger_than_the_data(make_loop, monkeypatch):
+    loop = make_loop(batch=4096, epochs=1)
+    monkeypatch.setattr("overread.train.log.time.monotonic", lambda: 7.0)
+    assert loop.steps == 1
+    assert loop.fit() == 0
+    assert [line["ecgs_per_s"] for line in lines(loop) if "ecgs_per_s" in line] == [0.0]
+
+
+def test_r24_no_step_and_no_choice_sees_the_test_split(make_loop):
+    loop = make_loop(epochs=2)
+    loop.fit()
+    train, validation, test = (
+        set(loop.corpus.splits[name].tolist()) for name in ("train", "validation", "test")
+    )
+    seen = set(np.concatenate(loop.seen).tolist())
+    assert seen <= train
+    assert set(loop.validation._positions.tolist()) == validation
+    assert test
+    assert not test & (seen | validation)
+
+
+WITHOUT = """
+import sys
+for name in ("polars", "spacy", "wfdb", "pydantic", "re2", "rapidfuzz", "matplotlib"):
+    sys.modules[name] = None
+import json
+from pathlib import Path
+from rich.console import Console
+from overread.evaluate.predict import predict
+from overread.train.config import configure
+from overread.train.run import train
+options, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
+quiet = Console(quiet=True)
+assert train(configure(options=options), folder, console=quiet) == 0
+assert predict(folder, Path(options["store"]), folder / "scores", console=quiet) == 0
+"""
+
+
+def test_it_runs_where_polars_spacy_and_wfdb_are_not_installed(files, tmp_path):
+    options = {
+        "store": str(files.store), "label_table": str(files.table), "paradigm": "self-training",
+        "encoder": "tiny", "epochs": 1, "device": "cpu",
+    }  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-c", WITHOUT, json.dumps(options), str(tmp_path / "run")], check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert (tmp_path / "run" / "scores" / "predictions.parquet").is_file()
+
+
+MEMORY = """
+import resource, sys
+from overread.errors import OverreadError
+from overread.train.config import TrainConfig
+from overread.train.loop import _memory
+import torch
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (1 << 28), held + (1 << 28)))
+try:
+    with _memory(TrainConfig(batch=512)):
+        torch.empty(1 << 32)
+except OverreadError as error:
+    print(error)
+"""
+
+
+def test_r21_memory_that_runs_out_is_told(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert "memory is not enough for batches of 512" in done.stdout
+    assert "set batch=N" in done.stdout
+
+
+def test_the_learning_rate_falls_as_a_half_cosine_to_zero(make_loop):
+    loop = make_loop(epochs=2, lr=0.5)
+    rates = []
+    update = loop.update
+
+    def watched(batch, unlabeled):
+        update(batch, unlabeled)
+        rates.append(loop.optimizer.param_groups[0]["lr"])
+
+    loop.update = watched
+    loop.fit()
+    total = 2 * loop.steps
+    expected = 0.25 * (1 + np.cos(np.pi * np.arange(total) / total))
+    np.testing.assert_allclose(rates, expected)
+
+
+def test_parts_and_speed_are_logged(make_loop):
+    loop = make_loop(epochs=1, log_every=2)
+
+    def step(batch, unlabeled, generator):
+        loss = loop.paradigm.net(batch.ecgs).square().mean()
+        return Step(loss, {"part": torch.tensor(3.0)})
+
+    loop.paradigm.step = step
+    loop.fit()
+    stretches = [line for line in lines(loop) if "part" in line]
+    assert [line["step"] for line in stretches] == [2, 4, loop.steps][: len(stretches)]
+    assert all(line["part"] == 3.0 and line["ecgs_per_s"] > 0 for line in stretches)
+    assert (loop.folder / METRICS_FILE).stat().st_mode & 0o777 == 0o600
