@@ -125,6 +125,22 @@ class Manifest:
                 "Next step: make this output again with --overwrite."
             ) from None
 
+    @classmethod
+    def standing(cls, folder: str | os.PathLike[str], *, overwrite: bool) -> Manifest | None:
+        """The manifest of what stands in an output folder, None where nothing does.
+
+        With ``overwrite`` a damaged one counts as nothing, because it will be replaced; without, it
+        raises as `read` does.
+        """
+        if not (Path(folder) / RUN_FILE).is_file():
+            return None
+        try:
+            return cls.read(folder)
+        except OverreadError:
+            if overwrite:
+                return None
+            raise
+
     def _work(self) -> str:
         work = {
             "command": self.command,

@@ -145,15 +145,8 @@ def _read_release(path: Path) -> Published:
 
 
 def _standing(folder: Path, *, overwrite: bool) -> Manifest | None:
-    if not (folder / RUN_FILE).is_file():
-        return None
-    try:
-        standing = Manifest.read(folder)
-    except OverreadError:
-        if overwrite:  # a damaged one is replaced
-            return None
-        raise
-    if standing.command != _COMMAND:
+    standing = Manifest.standing(folder, overwrite=overwrite)
+    if standing is not None and standing.command != _COMMAND:
         raise UsageError(
             f"{folder} holds the output of overread {standing.command}. Next step: --out FOLDER "
             "for another place."

@@ -78,7 +78,7 @@ def write_extraction(
         labels=tuple(labeler.vocabulary.labels),
     )
     folder = output_folder(folder)
-    standing = _standing(folder, overwrite=overwrite)
+    standing = Manifest.standing(folder, overwrite=overwrite)
     whole = all(path.is_file() for path in _paths(folder, format))
     if standing is not None and standing.same_work(planned) and whole and not overwrite:
         console.print(f"up to date: {folder}", highlight=False)
@@ -188,14 +188,3 @@ def _written_by(manifest: Manifest | None, folder: Path) -> list[Path]:
         return []
     quarantine = [folder / f"{_QUARANTINE}.{format}"] if manifest.counts.get("quarantined") else []
     return _paths(folder, format) + quarantine
-
-
-def _standing(folder: Path, *, overwrite: bool) -> Manifest | None:
-    if not (folder / RUN_FILE).is_file():
-        return None
-    try:
-        return Manifest.read(folder)
-    except OverreadError:
-        if overwrite:  # a damaged one is replaced
-            return None
-        raise

@@ -257,7 +257,7 @@ def writing_store(
     """
     folder = output_folder(folder)
     with locked(folder):
-        standing = _standing(folder, overwrite=overwrite)
+        standing = Manifest.standing(folder, overwrite=overwrite)
         plan = planned
         if standing is not None:
             if _holds(standing, planned) and not overwrite:
@@ -283,17 +283,6 @@ def write_table(path: Path, table: pa.Table) -> None:
             compression="zstd",
             write_page_checksum=True,
         )
-
-
-def _standing(folder: Path, *, overwrite: bool) -> Manifest | None:
-    if not (folder / RUN_FILE).is_file():
-        return None
-    try:
-        return Manifest.read(folder)
-    except OverreadError:
-        if overwrite:  # a damaged one is replaced
-            return None
-        raise
 
 
 def _holds(standing: Manifest, planned: Manifest) -> bool:
