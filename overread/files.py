@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,13 +260,70 @@ def atomic_write(target: str | os.PathLike[str], data: bytes, *, overwrite: bool
         file.write(data)
 
 
+def replace_unchanged(changes: Mapping[Path, tuple[bytes, bytes]]) -> bool:
+    """Gives files a new content where each still holds the old one: path -> (old, new).
+
+    Returns False, and changes nothing, where another program wrote to one in between. For files
+    that people edit too: their group and permissions stay. Raises ``UsageError`` where a file may
+    not be written, ``OverreadError`` on a full disk.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "a.yaml"
+    ...     _ = file.write_bytes(b"one")
+    ...     replace_unchanged({file: (b"one", b"two")}), replace_unchanged({file: (b"one", b"3")})
+    (True, False)
+    """
+    ready: list[tuple[Path, Path, bytes]] = []
+    try:
+        for path, (old, new) in changes.items():
+            target = path.resolve()
+            ready.append((target.parent / _temporary_name(), target, old))
+            _prepare(*ready[-1][:2], new)
+        if any(target.read_bytes() != old for _, target, old in ready):
+            return False
+        for temporary, target, _ in ready:
+            temporary.replace(target)
+        for folder in {target.parent for _, target, _ in ready}:
+            _sync_folder(folder)
+    finally:
+        for temporary, _, _ in ready:
+            temporary.unlink(missing_ok=True)
+    return True
+
+
+def _prepare(temporary: Path, target: Path, data: bytes) -> None:
+    """A finished file beside ``target``, with its permissions."""
+    try:
+        with _path_errors(target):
+            stands = target.stat()
+            if not os.access(target, os.W_OK):
+                raise PermissionError(errno.EACCES, "may not be written by this user")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                with suppress(PermissionError):  # a group that this user does not belong to
+                    os.fchown(file.fileno(), -1, stands.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(stands.st_mode))
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        if _is_disk_full(error):
+            raise _disk_full(target, temporary) from None
+        raise
+
+
 def _finish(temporary: Path, target: Path, *, overwrite: bool) -> None:
     temporary.chmod(0o600)
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     refuse_existing(target, overwrite=overwrite)  # another run may have been faster
     temporary.replace(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -192,6 +192,7 @@ def explain(
     """Show what a report asserts and why: every mention coloured, with phrase and cue."""
     from overread.errors import UsageError
     from overread.labels.evidence import explain_id, explain_text
+    from overread.text.labeler import Labeler
     from overread.vocab.load import load_vocabulary
 
     console = Console()
@@ -202,7 +203,7 @@ def explain(
     elif text is not None:
         if text == "-":
             text = typer.get_text_stream("stdin").read()
-        explain_text(text, load_vocabulary(vocab, overlays=overlay or ()), console)
+        explain_text(text, Labeler(load_vocabulary(vocab, overlays=overlay or ())), console)
 
 
 @app.command()

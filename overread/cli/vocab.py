@@ -12,12 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from overread.cli import vocab_diff, vocab_edit, vocab_page, vocab_suggest
 from overread.errors import OutputExists, VocabularyError
 from overread.vocab.check import Finding, check, examples_count
 from overread.vocab.load import load_vocabulary, shipped_vocabulary
 from overread.vocab.model import Vocabulary
 
-app = typer.Typer(help="Check and copy vocabularies.", no_args_is_help=True)
+app = typer.Typer(help="Check, copy, try and edit vocabularies.", no_args_is_help=True)
+
+app.command("suggest")(vocab_suggest.suggest)
+app.command("stats")(vocab_suggest.stats)
+app.command("try")(vocab_edit.try_text)
+app.command("accept")(vocab_edit.accept)
+app.command("reject")(vocab_edit.reject)
+app.command("diff")(vocab_diff.diff)
+app.command("edit")(vocab_page.edit)
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -83,7 +92,9 @@ def copy_vocabulary(folder: Path) -> None:
     """Copies the shipped vocabulary; raises OutputExists where the folder holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputExists(f"{folder} exists and is not empty. Next step: name a new folder")
-    shutil.copytree(shipped_vocabulary(), folder, dirs_exist_ok=True)
+    # Not the decisions about a checkout's own vocabulary, which is a hidden file.
+    ignored = shutil.ignore_patterns(".*")
+    shutil.copytree(shipped_vocabulary(), folder, dirs_exist_ok=True, ignore=ignored)
 
 
 def _print_findings(console: Console, findings: list[Finding]) -> None:

@@ -40,7 +40,6 @@ from overread.tables import (
 )  # fmt: skip
 from overread.text.labeler import Labeler
 from overread.text.lexicon import EXACT
-from overread.vocab.model import Vocabulary
 
 #: Colour and underline both, so that the assertion is told without colour too.
 _STYLES = {
@@ -66,9 +65,8 @@ class Shown(NamedTuple):
     score: int
 
 
-def explain_text(text: str, vocabulary: Vocabulary, console: Console) -> None:
+def explain_text(text: str, labeler: Labeler, console: Console) -> None:
     """Prints one report with its mentions, the reason for each, and the labels."""
-    labeler = Labeler(vocabulary)
     reading = labeler.label(text)
     mentions = [
         Shown(m.label, m.assertion, m.start, m.end, m.phrase_id, m.place, m.cue, m.score)

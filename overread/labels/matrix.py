@@ -7,7 +7,7 @@ implied counts only where nothing is stated and nothing cancels it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from overread.text.labeler import RANK, Finding, denied_by
 from overread.vocab.model import Vocabulary
 
 _NAMED = RANK["uncertain"]  # from here on a finding counts as named
-_STATE_OF_RANK = np.zeros(len(RANK) + 1, np.uint8)
+#: State code of every rank, 0 for none.
+STATE_OF_RANK = np.zeros(len(RANK) + 1, np.uint8)
 for _assertion, _rank in RANK.items():
-    _STATE_OF_RANK[_rank] = STATE_CODES[_assertion]
+    STATE_OF_RANK[_rank] = STATE_CODES[_assertion]
 
 #: State code of a side that has no reading, before it is written as null.
 NO_READING = 255
@@ -69,6 +70,39 @@ class StatementMatrix:
             *(np.zeros(statements, bool) for _ in range(4)),
         )
 
+    def of_labels(self, labels: tuple[str, ...]) -> StatementMatrix:
+        """What decides some of the labels alone."""
+        held = self.layout
+        implied = [key for key in held.implied if key[0] in labels]
+        stated = list(dict.fromkeys([*labels, *(name for _, unless in implied for name in unless)]))
+        return replace(
+            self,
+            layout=Layout(
+                labels,
+                {name: at for at, name in enumerate(stated)},
+                {key: at for at, key in enumerate(implied)},
+                held.denied,
+            ),
+            stated=self.stated[:, [held.stated[name] for name in stated]],
+            implied=self.implied[:, [held.implied[key] for key in implied]],
+        )
+
+    def with_rows(
+        self, statements: npt.NDArray[np.int64], other: StatementMatrix
+    ) -> StatementMatrix:
+        """This matrix in the layout of another, with that one's rows in place of some."""
+        out = StatementMatrix.empty(other.layout, len(self.found))
+        for table, columns in (("stated", other.layout.stated), ("implied", other.layout.implied)):
+            mine = getattr(self.layout, table)
+            for key, column in columns.items():
+                if key in mine:
+                    getattr(out, table)[:, column] = getattr(self, table)[:, mine[key]]
+            getattr(out, table)[statements] = getattr(other, table)
+        for name in ("found", "unmatched", "no_reading", "unconfirmed"):
+            getattr(out, name)[:] = getattr(self, name)
+            getattr(out, name)[statements] = getattr(other, name)
+        return out
+
     def put(self, statement: int, findings: Iterable[Finding]) -> None:
         """Enters the findings of one statement."""
         for finding in findings:
@@ -101,7 +135,7 @@ class StatementMatrix:
             return out
         starts = (np.cumsum(counts) - counts)[full]
         stated = np.maximum.reduceat(self.stated[statement], starts, axis=0)
-        states = _STATE_OF_RANK[stated[:, : len(self.layout.labels)]]
+        states = STATE_OF_RANK[stated[:, : len(self.layout.labels)]]
         if self.layout.implied:
             implied = np.maximum.reduceat(self.implied[statement], starts, axis=0)
             best = np.zeros_like(states)
@@ -112,7 +146,7 @@ class StatementMatrix:
                     rank[(stated[:, named] >= _NAMED).any(axis=1)] = 0
                 at = self.layout.labels.index(label)
                 best[:, at] = np.maximum(best[:, at], rank)
-            states = np.where(states == 0, _STATE_OF_RANK[best], states)
+            states = np.where(states == 0, STATE_OF_RANK[best], states)
         declared = np.maximum.reduceat(self.no_reading[statement].astype(np.uint8), starts)
         spoken = np.maximum.reduceat(
             (self.found & ~self.no_reading)[statement].astype(np.uint8), starts

@@ -50,6 +50,13 @@ def mask(texts: pl.Series) -> pl.Series:
     return texts
 
 
+def marked(texts: pl.Series, rewrites: Sequence[Rewrite]) -> pl.Series:
+    """Texts with one statement per line and ``WRAP`` where a line goes on."""
+    for each in rewrites:
+        texts = texts.str.replace_all(_rust(each.pattern), each.replacement)
+    return texts
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A batch of reports cut into statements, none of them numbered yet.
@@ -75,7 +82,7 @@ class Cutter:
         rules: Sequence[SegmentRule],
         unconfirmed: Sequence[str] = (),
     ) -> None:
-        self._rewrites = [(_rust(each.pattern), each.replacement) for each in rewrites]
+        self._rewrites = rewrites
         self._rules = rules
         #: Words that stay readable where names are hidden: they decide whose text it is.
         self._unconfirmed = any_of(unconfirmed)
@@ -108,12 +115,9 @@ class Cutter:
 
     def _lines(self, reports: pl.Series) -> pl.DataFrame:
         """One row per statement: report, body, start, end."""
-        marked = reports
-        for pattern, replacement in self._rewrites:
-            marked = marked.str.replace_all(pattern, replacement)
         length = pl.col("marked").str.len_chars() + 1
         frame = (
-            pl.DataFrame({"marked": marked})
+            pl.DataFrame({"marked": marked(reports, self._rewrites)})
             .with_row_index("report")
             .filter(pl.col("marked").is_not_null())
             .with_columns(before=length.cum_sum() - length)

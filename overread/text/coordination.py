@@ -65,6 +65,11 @@ class Coordination:
                 if groups is share_a_modifier:
                     self._heads.update(words)
 
+    @property
+    def members(self) -> frozenset[str]:
+        """All words that may be joined."""
+        return frozenset(self._groups)
+
     def chains(self, keys: Sequence[str], words: Sequence[Word]) -> list[Chain]:
         """The chains of a statement in which at least two members make a phrase."""
         out: list[Chain] = []

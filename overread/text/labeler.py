@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -13,7 +15,7 @@ from overread.text.context import Assertion, assert_findings
 from overread.text.lexicon import Word
 from overread.text.match import Item, Matcher
 from overread.text.segments import ASSERTING, Segmenter, segment_rules
-from overread.text.statements import Splitter, breaks
+from overread.text.statements import Rewrite, Splitter, breaks
 from overread.vocab.load import load_vocabulary
 from overread.vocab.model import PhraseRef, Vocabulary
 
@@ -101,8 +103,7 @@ class Labeler:
             raise UsageError(f"uncertain is {uncertain!r}; choose one of {', '.join(POLICIES)}")
         self.vocabulary = vocab if isinstance(vocab, Vocabulary) else load_vocabulary(vocab)
         self.matcher = Matcher(self.vocabulary)
-        self.rewrites = breaks(self.vocabulary, self.matcher.lexicon)
-        self.splitter = Splitter(self.rewrites)
+        self._uncertain = uncertain
         self.rules = segment_rules(self.vocabulary)
         self.segmenter = Segmenter(self.rules)
         self.policies = {
@@ -115,6 +116,32 @@ class Labeler:
         self._unconfirmed = {
             words for text in self.vocabulary.context.unconfirmed for words in self._words(text)
         }
+        self._unconfirmed_heads = {words[0] for words in self._unconfirmed if words}
+
+    def extended(self, phrases: Sequence[PhraseRef]) -> Labeler:
+        """A labeler with more phrases, as one built anew of ``Vocabulary.with_phrases`` would be.
+
+        It is made in a fraction of the time; this one stays as it is.
+        """
+        vocabulary = self.vocabulary.with_phrases(phrases)
+        matcher = self.matcher.extended(vocabulary, phrases)
+        if matcher is None:
+            return Labeler(vocabulary, self._uncertain)
+        out = copy(self)
+        out.vocabulary, out.matcher = vocabulary, matcher
+        for name in ("rewrites", "splitter"):
+            vars(out).pop(name, None)
+        return out
+
+    @cached_property
+    def rewrites(self) -> list[Rewrite]:
+        """What cuts a report into statements; made when first asked for."""
+        return breaks(self.vocabulary, self.matcher.lexicon)
+
+    @cached_property
+    def splitter(self) -> Splitter:
+        """The same at work on one report."""
+        return Splitter(self.rewrites)
 
     def label(self, text: str) -> Reading:
         """The reading of one report."""
@@ -197,7 +224,7 @@ class Labeler:
             )
             for hit, assertion, cue in asserted
         ]
-        if self._says(words, self._no_reading):
+        if self._keys(words) in self._no_reading:
             return findings, "no_reading"
         if findings or _understood(items) or self.segmenter.opening(text):
             return findings, "matched"
@@ -211,7 +238,13 @@ class Labeler:
 
     def statement_unconfirmed(self, text: str) -> bool:
         """Whether a statement says that nobody confirmed the report."""
-        return self._says(self.matcher.lexicon.read(text), self._unconfirmed, anywhere=True)
+        keys = self._keys(self.matcher.lexicon.read(text))
+        return any(
+            keys[at : at + len(each)] == each
+            for at, key in enumerate(keys)
+            if key in self._unconfirmed_heads
+            for each in self._unconfirmed
+        )
 
     def states(self, findings: Sequence[Finding]) -> dict[str, str]:
         """The state of every label from all findings of a report."""
@@ -248,13 +281,9 @@ class Labeler:
     def _words(self, text: str) -> list[tuple[str, ...]]:
         return list(self.matcher.lexicon.expand(text))
 
-    def _says(
-        self, words: Sequence[Word], wordings: set[tuple[str, ...]], *, anywhere: bool = False
-    ) -> bool:
-        keys = tuple(word.text for word in words if word.text[0].isalnum())
-        if not anywhere:
-            return keys in wordings
-        return any(keys[i : i + len(each)] == each for each in wordings for i in range(len(keys)))
+    @staticmethod
+    def _keys(words: Sequence[Word]) -> tuple[str, ...]:
+        return tuple(word.text for word in words if word.text[0].isalnum())
 
 
 def denied_by(vocabulary: Vocabulary) -> dict[str, list[str]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import product
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from itertools import pairwise, product
 from typing import NamedTuple
 
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from overread.text.normalize import LINE_BREAK, Token, fold, tokens
@@ -19,6 +22,8 @@ _SHORT, _LONG = 4, 8  # letters from which a word is repaired, and from which at
 #: Marks that carry meaning in a phrase or for the reach of a cue; the others are dropped.
 _MARKS = frozenset(",/()[]?:;=" + LINE_BREAK)
 _LOST = ("#", "\ufffd")
+_DASH = re.compile("[-–—]")
+_FAR = 2  # edits up to which a word may be a misspelling of another
 
 
 class Word(NamedTuple):
@@ -46,32 +51,67 @@ class Lexicon:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._terms = vocabulary.terms
+        self._worded: dict[str, tuple[str, ...]] = {}
         self._canonical = {
             fold(spelling): fold(word)
             for word, spellings in vocabulary.words.items()
             for spelling in spellings
         }
         self._ordinary = frozenset(fold(word) for word in vocabulary.context.ordinary_words)
+        self._spellings: dict[str, str] = {}
         self._known: set[str] = set()
         self._mendable: set[str] = set()
         self._repairable: dict[int, list[str]] = {}
         self._lost: dict[str, str] = {}
+        self._joinable: set[str] = set()
+        self._last: tuple[str, list[Word]] | None = None
         self._cache: dict[str, tuple[tuple[str, int], ...]] = {}
 
-    def expand(self, phrase: str) -> Iterator[tuple[str, ...]]:
-        """Every sequence of words that a phrase of the YAML stands for, terms filled in."""
-        parts: list[list[tuple[str, ...]]] = []
+    def extended(self) -> Lexicon:
+        """A lexicon with the same words, to learn more and be sealed; this one stays as it is."""
+        out = copy(self)
+        out._known, out._mendable = self._known.copy(), self._mendable.copy()
+        out._worded, out._joinable = self._worded.copy(), set()
+        out._repairable, out._lost, out._cache, out._last = {}, {}, {}, None
+        return out
+
+    def hyphens_agree(self, before: Lexicon) -> bool:
+        """Whether the hyphens of all phrases join what they do in a lexicon made anew.
+
+        They join two words where a phrase that comes before has the whole as one word.
+        """
+        fresh = self._known - before._known
+        agree = before._joinable.isdisjoint(fresh) and self._joinable.isdisjoint(self._known)
+        self._joinable |= before._joinable
+        return agree
+
+    def parts(self, phrase: str) -> list[list[tuple[str, ...]]]:
+        """The phrase part by part: for each the wordings that may stand there, terms filled in."""
+        out: list[list[tuple[str, ...]]] = []
         for position, piece in enumerate(_pieces(phrase)):
             if position % 2:
-                parts.append([self.words(wording) for wording in self._terms[piece]])
+                out.append([self.words(wording) for wording in self._terms[piece]])
             elif piece.strip():
-                parts.append([self.words(piece)])
-        for combination in product(*parts):
+                out.append([self.words(piece)])
+        return out
+
+    def expand(self, phrase: str) -> Iterator[tuple[str, ...]]:
+        """Every sequence of words that a phrase of the YAML stands for."""
+        for combination in product(*self.parts(phrase)):
             yield tuple(word for part in combination for word in part)
 
     def words(self, text: str) -> tuple[str, ...]:
         """The words of a piece of a phrase, as a report's words are compared with it."""
-        return tuple(word.text for word in self._read(tokens(text), self._spelling))
+        found = self._worded.get(text)
+        if found is None:
+            read = self._read(tokens(text), self._spelling)
+            found = tuple(word.text for word in read)
+            if _DASH.search(text):  # what a hyphen joins depends on the words known by then
+                joined = any(_DASH.search(text[word.start : word.end]) for word in read)
+                self._joinable.update(found if joined else self._wholes(text, read))
+            else:
+                self._worded[text] = found
+        return found
 
     def learn(self, words: Iterable[str], *, repairable: bool = True) -> None:
         """Takes the words of a phrase into the lexicon; call once for every phrase."""
@@ -102,7 +142,47 @@ class Lexicon:
 
     def read(self, text: str) -> list[Word]:
         """The words of a statement in order, marks without meaning left out."""
-        return self._read(tokens(text), self._resolve)
+        last = self._last  # a statement is looked at twice: what it finds, and who confirmed it
+        if last is None or last[0] != text:
+            last = self._last = text, self._read(tokens(text), self._resolve)
+        return last[1]
+
+    def hyphened(self, text: str) -> tuple[set[str], set[str]]:
+        """The words that hyphens in a text would make, and those that may stand before one."""
+        heads = {fold(token.text) for token in tokens(text)} if _DASH.search(text) else set[str]()
+        return set(self._wholes(text, self.read(text))), heads
+
+    def changed(self, before: Lexicon) -> set[str]:
+        """The spellings that this lexicon and another know differently."""
+        mine, theirs = (
+            {(spelling, word, word in each._mendable) for spelling, word in each._spellings.items()}
+            for each in (self, before)
+        )
+        return {spelling for spelling, *_ in mine ^ theirs}
+
+    def reread(self, before: Lexicon, words: Sequence[str], changed: Iterable[str]) -> list[str]:
+        """Which folded words of reports this lexicon reads otherwise than ``before``.
+
+        ``changed`` is what `changed` gives: only words near to one of those are looked up.
+        """
+        near = {word for word in words if "#" in word or "\ufffd" in word}
+        for spelling in changed:
+            found = process.extract(
+                spelling, words, scorer=OSA.distance, score_cutoff=_FAR, limit=None
+            )
+            near.update(word for word, *_ in found)
+            near.update(_without_umlauts(spelling))
+            near.update(w for w in words if w.startswith(spelling) or w.endswith(spelling))
+        return [
+            word for word in words if word in near and self._look_up(word) != before._look_up(word)
+        ]
+
+    def _wholes(self, text: str, read: Sequence[Word]) -> Iterator[str]:
+        """What each word that a hyphen parts from the one before would be together with it."""
+        for before, word in pairwise(read):
+            if word.hyphen:
+                whole = fold(before.text + text[word.start : word.end])
+                yield self._canonical.get(whole, whole)
 
     def _read(
         self, found: list[Token], lookup: Callable[[str], tuple[tuple[str, int], ...]]

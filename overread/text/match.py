@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from overread.text.coordination import Coordination
@@ -70,17 +73,55 @@ class Matcher:
         fillers = vocabulary.context.scope.fillers
         self._trie = Trie(frozenset(word for text in fillers for word in self.lexicon.words(text)))
         self._patterns: list[tuple[Any, Meaning]] = []
-        self._add_phrases(vocabulary)
+        self._not_with: dict[int, frozenset[str]] = {}
+        self._parts: dict[int, Sequence[Sequence[tuple[str, ...]]]] = {}
+        self._add_phrases(vocabulary.phrases)
         self._add_context(vocabulary)
+        self._seal(vocabulary)
+
+    def extended(self, vocabulary: Vocabulary, phrases: Sequence[PhraseRef]) -> Matcher | None:
+        """A matcher of a vocabulary that has these phrases more; this one stays as it is.
+
+        None where a hyphen makes it matter which phrase the vocabulary has first.
+        """
+        out = copy(self)
+        out.lexicon, out._trie = self.lexicon.extended(), self._trie.extended()
+        out._patterns, out._not_with = self._patterns.copy(), self._not_with.copy()
+        out._parts = self._parts.copy()
+        out._add_phrases(phrases)
+        if not out.lexicon.hyphens_agree(self.lexicon):
+            return None
+        out._seal(vocabulary)
+        return out
+
+    def wordings(self, phrase: PhraseRef) -> Sequence[Sequence[tuple[str, ...]]]:
+        """The wordings of one of its phrases part by part; a pattern has none."""
+        return self._parts.get(id(phrase), ())
+
+    @property
+    def sharing_words(self) -> frozenset[str]:
+        """The words that may share a head or a modifier: left, right, fibrillation."""
+        return self._coordination.members
+
+    def opens(self, word: str) -> bool:
+        """Whether some wording starts with the word."""
+        return self._trie.opens(word)
+
+    def _seal(self, vocabulary: Vocabulary) -> None:
+        """Once every phrase has been added."""
         self._coordination = Coordination(
             self._trie, self.lexicon, vocabulary.share_a_head, vocabulary.share_a_modifier
         )
         self.lexicon.seal()
-        self._not_with = {
-            id(ref): frozenset(w for text in ref.phrase.not_with for w in self.lexicon.words(text))
-            for ref in vocabulary.phrases
-            if ref.phrase.not_with
-        }
+        for ref in vocabulary.phrases:
+            if ref.phrase.not_with:
+                self._not_with[id(ref)] = frozenset(
+                    word for text in ref.phrase.not_with for word in self.lexicon.words(text)
+                )
+
+    def meaning(self, words: Sequence[str]) -> Meaning | None:
+        """What exactly these words stand for, or None."""
+        return self._trie.find(words)
 
     def items(self, text: str, words: Sequence[Word]) -> list[Item]:
         """The statement as items in order: findings and cues, then what lies between them."""
@@ -89,14 +130,14 @@ class Matcher:
         candidates: list[_Candidate] = [
             (first, last, meaning, None, False) for first, last, meaning in self._trie.spans(keys)
         ]
-        for chain in self._coordination.chains(keys, words):
+        for joined in self._coordination.chains(keys, words):
             shared = [
                 hit
-                for each in chain.phrases
+                for each in joined.phrases
                 for hit in self._hits(each.meaning, each.first, each.last, words)
             ]
-            meaning = Meaning(findings=[hit.phrase for hit in shared])
-            candidates.append((chain.first, chain.last, meaning, shared, chain.alternatives))
+            meaning = Meaning(tuple(hit.phrase for hit in shared))
+            candidates.append((joined.first, joined.last, meaning, shared, joined.alternatives))
         if self._patterns:
             candidates += self._pattern_candidates(text, words)
         # The longest wording wins; of two as long the first, and a part before the shared whole.
@@ -168,36 +209,32 @@ class Matcher:
                     out.append((inside[0], inside[-1] + 1, meaning, None, False))
         return out
 
-    def _add_phrases(self, vocabulary: Vocabulary) -> None:
-        for ref in vocabulary.phrases:
+    def _add_phrases(self, phrases: Iterable[PhraseRef]) -> None:
+        for ref in phrases:
             phrase = ref.phrase
             for text in phrase.not_with:
                 self.lexicon.learn(self.lexicon.words(text), repairable=False)
             if phrase.regex is not None:
-                self._patterns.append((compile_pattern(phrase.regex), Meaning(findings=[ref])))
+                self._patterns.append((compile_pattern(phrase.regex), Meaning((ref,))))
             if phrase.text is None:
                 continue
-            for words in self.lexicon.expand(phrase.text):
-                known = self._trie.meaning(words).findings
-                if not any(each.owner == ref.owner and each.role == ref.role for each in known):
-                    known.append(ref)  # another spelling of the same wording adds nothing
-                self.lexicon.learn(words, repairable=phrase.fuzzy and not phrase.acronym)
+            parts = self._parts[id(ref)] = self.lexicon.parts(phrase.text)
+            self._trie.enter(parts, partial(_with_finding, ref))
+            words = chain.from_iterable(chain.from_iterable(parts))
+            self.lexicon.learn(words, repairable=phrase.fuzzy and not phrase.acronym)
 
     def _add_context(self, vocabulary: Vocabulary) -> None:
         cues, scope = vocabulary.context.cues, vocabulary.context.scope
         for kind in _KINDS:
             for direction in _DIRECTIONS:
                 for each in getattr(getattr(cues, kind), direction):
-                    cue = Cue(kind, direction, each.reach or "list")
-                    for meaning in self._context_meanings(each.text):
-                        meaning.cues.append(cue)
+                    self._add_cue(each.text, Cue(kind, direction, each.reach or "list"))
         for swap in cues.replacement:
             cue = Cue("replacement", "both", "clause", swap.before, swap.after)
-            for meaning in self._context_meanings(swap.text):
-                meaning.cues.append(cue)
+            self._add_cue(swap.text, cue)
         for text in (*vocabulary.context.no_reading, *vocabulary.context.unconfirmed):
-            for words in self.lexicon.expand(text):
-                self.lexicon.learn(words, repairable=False)
+            for part in self.lexicon.parts(text):
+                self.lexicon.learn(chain.from_iterable(part), repairable=False)
         for flag, texts in (
             ("inert", cues.inert),
             ("contrast", scope.contrast),
@@ -208,17 +245,25 @@ class Matcher:
             ("filler", scope.fillers),
         ):
             for text in texts:
-                for meaning in self._context_meanings(text):
-                    setattr(meaning, flag, True)
+                self._trie.enter(self._learnt(text), partial(replace, **{flag: True}))
 
-    def _context_meanings(self, text: str) -> list[Meaning]:
-        out = []
-        for words in self.lexicon.expand(text):
+    def _add_cue(self, text: str, cue: Cue) -> None:
+        self._trie.enter(self._learnt(text), lambda known: replace(known, cues=(*known.cues, cue)))
+
+    def _learnt(self, text: str) -> list[list[tuple[str, ...]]]:
+        """The parts of a context wording, once the lexicon has their words."""
+        parts = self.lexicon.parts(text)
+        for word in chain.from_iterable(chain.from_iterable(parts)):
             # Short cue words have too many neighbours among real words.
-            self.lexicon.learn([w for w in words if len(w) < _LONG_CUE], repairable=False)
-            self.lexicon.learn([w for w in words if len(w) >= _LONG_CUE])
-            out.append(self._trie.meaning(words))
-        return out
+            self.lexicon.learn((word,), repairable=len(word) >= _LONG_CUE)
+        return parts
+
+
+def _with_finding(phrase: PhraseRef, known: Meaning) -> Meaning:
+    """The meaning with one more phrase; another spelling of the same wording adds nothing."""
+    if any(each.owner == phrase.owner and each.role == phrase.role for each in known.findings):
+        return known
+    return replace(known, findings=(*known.findings, phrase))
 
 
 def _with_gaps(chosen: Iterable[_Candidate], keys: Sequence[str]) -> list[Item]:

@@ -194,12 +194,9 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
     """
     places = {role: Counter[str]() for role in ("first", "last", "inside", "follows")}
     for ref in vocabulary.phrases:
-        wordings = list(lexicon.expand(ref.phrase.text)) if ref.phrase.text else []
         # Each phrase counts once, however many wordings its terms give it.
-        places["first"].update({words[0] for words in wordings})
-        places["last"].update({words[-1] for words in wordings})
-        places["inside"].update({word for words in wordings for word in words[:-1]})
-        places["follows"].update({word for words in wordings for word in words[1:]})
+        for role, found in _places(lexicon.parts(ref.phrase.text or "")).items():
+            places[role].update(found)
     cues = vocabulary.context.cues
     single, forward, backward = set[str](), set[str](), set[str]()
     opening, closing = set[str](), set[str]()  # words that start or end a cue of the other kind
@@ -207,10 +204,11 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
         for cue in (*kind.forward, *kind.either):
             for words in lexicon.expand(cue.text):
                 (single if len(words) == 1 else forward).add(words[-1])
-            opening.update(words[0] for words in lexicon.expand(cue.text))
+                opening.add(words[0])
         for cue in kind.backward:
-            backward.update(words[0] for words in lexicon.expand(cue.text))
-            closing.update(words[-1] for words in lexicon.expand(cue.text))
+            for words in lexicon.expand(cue.text):
+                backward.add(words[0])
+                closing.add(words[-1])
     members = {lexicon.words(m)[0] for group in vocabulary.share_a_head.values() for m in group}
     scope = vocabulary.context.scope
     joins = {w for text in (*scope.join, *scope.alternatives) for w in lexicon.words(text)}
@@ -228,6 +226,28 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
     )
 
 
+def _places(parts: list[list[tuple[str, ...]]]) -> dict[str, set[str]]:
+    """The words that start a wording of a phrase, end one, go on, and follow.
+
+    >>> places = _places([[("left",), ()], [("bundle", "branch")]])
+    >>> sorted(places["first"]), sorted(places["follows"])
+    (['bundle', 'left'], ['branch', 'bundle'])
+    """
+    out = {role: set[str]() for role in ("first", "last", "inside", "follows")}
+    for at, part in enumerate(parts):
+        before, after = parts[:at], parts[at + 1 :]
+        opens, closes = all(() in one for one in before), all(() in one for one in after)
+        led, followed = any(map(any, before)), any(map(any, after))
+        for words in filter(None, part):
+            out["inside"].update(words if followed else words[:-1])
+            out["follows"].update(words if led else words[1:])
+            if opens:
+                out["first"].add(words[0])
+            if closes:
+                out["last"].add(words[-1])
+    return out
+
+
 def _written(words: set[str], spelled: dict[str, list[str]]) -> set[str]:
     out = {s for word in words for s in (word, *spelled.get(word, ()))}
     return {word for word in out if word.isalpha() and len(word) > 1}
@@ -237,11 +257,13 @@ def _comma_pairs(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[set[str], se
     """Words before and after the comma inside a phrase: "infarct, inferior"."""
     heads, tails = set[str](), set[str]()
     for ref in vocabulary.phrases:
-        if ref.phrase.text and "," in ref.phrase.text:
-            for words in lexicon.expand(ref.phrase.text):
-                for i, word in enumerate(words):
-                    if word == "," and 0 < i < len(words) - 1:
-                        heads.add(words[i - 1])
-                        tails.add(words[i + 1])
+        parts = lexicon.parts(ref.phrase.text or "")
+        for at, words in ((at, words) for at, part in enumerate(parts) for words in part):
+            for i in (i for i, word in enumerate(words) if word == ","):
+                before = set(words[i - 1 : i]) or _places(parts[:at])["last"]
+                after = set(words[i + 1 : i + 2]) or _places(parts[at + 1 :])["first"]
+                if before and after:
+                    heads |= before
+                    tails |= after
     spelled = lexicon.spellings()
     return _written(heads, spelled), _written(tails, spelled)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from overread.text.normalize import LINE_BREAK
@@ -33,12 +33,12 @@ class Cue(NamedTuple):
     after: Side | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Meaning:
     """All that one wording stands for: a finding, a cue, or how far cues reach."""
 
-    findings: list[PhraseRef] = field(default_factory=list)
-    cues: list[Cue] = field(default_factory=list)
+    findings: tuple[PhraseRef, ...] = ()
+    cues: tuple[Cue, ...] = ()
     inert: bool = False
     contrast: bool = False
     stop: bool = False
@@ -47,6 +47,8 @@ class Meaning:
     link: bool = False
     filler: bool = False
 
+
+_NOTHING: Final = Meaning()
 
 #: A wording that occurs at ``keys[first:last]``; a plain tuple, because they are many.
 Span = tuple[int, int, Meaning]
@@ -58,14 +60,49 @@ class Trie:
     def __init__(self, fillers: frozenset[str]) -> None:
         self.fillers = fillers
         self._root: _Node = {}
+        self._own: set[int] = set()  # nodes that may be changed: others belong to another trie
 
-    def meaning(self, words: tuple[str, ...]) -> Meaning:
-        """The meaning of a wording, to be filled in; a new wording starts with none."""
-        node = self._root
+    def extended(self) -> Trie:
+        """A trie with the same wordings, to enter more into; this one stays as it is."""
+        out = Trie(self.fillers)
+        out._root = self._root.copy()
+        return out
+
+    def enter(
+        self, parts: Sequence[Sequence[tuple[str, ...]]], change: Callable[[Meaning], Meaning]
+    ) -> None:
+        """Changes what every wording of a phrase means, given part by part.
+
+        ``change`` gets what a wording means so far. Wordings that meant the same go on sharing one
+        meaning: a phrase may have thousands, and making that many takes longer than all the rest.
+        """
+        nodes, own = [self._root], self._own
+        for part in parts:
+            ends = []
+            for start in nodes:
+                for words in part:
+                    node = start
+                    for word in words:
+                        child = node.get(word)
+                        if child is None or id(child) not in own:
+                            child = node[word] = {} if child is None else child.copy()
+                            own.add(id(child))
+                        node = child
+                    ends.append(node)
+            nodes = ends
+        changed: dict[int, Meaning] = {}
+        for node in {id(node): node for node in nodes}.values():
+            known = node.get(_END, _NOTHING)
+            if id(known) not in changed:
+                changed[id(known)] = change(known)
+            node[_END] = changed[id(known)]
+
+    def find(self, words: Sequence[str]) -> Meaning | None:
+        """What exactly these words stand for, or None."""
+        node: _Node | None = self._root
         for word in words:
-            node = node.setdefault(word, {})
-        meaning: Meaning = node.setdefault(_END, Meaning())
-        return meaning
+            node = node.get(word) if node is not None else None
+        return None if node is None else node.get(_END)
 
     def opens(self, word: str) -> bool:
         """Whether some wording starts with the word."""

@@ -51,7 +51,7 @@ def check(
     findings = list(_spellings(vocabulary, normalise))
     findings += _phrases(vocabulary, expand)
     if label_text is not None:
-        findings += _examples(vocabulary, label_text)
+        findings += run_examples(vocabulary, label_text)
     files = {file: index for index, file in enumerate(vocabulary.files)}
     return sorted(
         dict.fromkeys(findings),
@@ -170,7 +170,7 @@ def _never_matching(ref: PhraseRef) -> Iterator[Finding]:
         yield Finding(ref.place, "warning", said)
 
 
-def _examples(vocabulary: Vocabulary, label_text: LabelText) -> Iterator[Finding]:
+def run_examples(vocabulary: Vocabulary, label_text: LabelText) -> Iterator[Finding]:
     """Example sentences that do not give what they ought to."""
     for name, label in vocabulary.labels.items():
         for kind, sentences in label.examples:

@@ -40,13 +40,20 @@ def validated(model: type[Model], located: Located) -> tuple[Model | None, list[
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the most similar known name, empty where none is similar.
+    """A hint at the most similar known name, empty where none is similar; capitals count as small.
 
     >>> nearest("phrase", ["phrases", "name"])
     "; did you mean 'phrases'?"
+    >>> nearest("Left Axis Deviation", ["left_axis_deviation", "name"])
+    "; did you mean 'left_axis_deviation'?"
     """
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    plain = {_plain(each): each for each in known}
+    found = get_close_matches(_plain(name), list(plain), n=1, cutoff=0.6)
+    return f"; did you mean '{plain[found[0]]}'?" if found else ""
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace(" ", "_")
 
 
 def _in_words(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:

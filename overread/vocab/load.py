@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from overread.errors import Place, VocabularyError
@@ -12,7 +13,7 @@ from overread.vocab.locate import Located, Problem, locate
 from overread.vocab.merge import Part, merge
 from overread.vocab.model import Vocabulary
 from overread.vocab.schema import ContextFile, OverlayFile, TopicFile
-from overread.vocab.source import CONTEXT_FILE, Source, digest, read_folder
+from overread.vocab.source import CONTEXT_FILE, Source, decode, digest, read_folder
 
 _NO_CONTEXT = (
     "an overlay cannot change context.yaml; copy the whole vocabulary with 'overread vocab init'"
@@ -28,6 +29,16 @@ def shipped_vocabulary() -> Path:
     return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "vocab"
 
 
+def folder_in_use(path: Path | str | None = None) -> Path:
+    """The folder given, else that in ``$OVERREAD_VOCAB``, else the shipped vocabulary."""
+    return Path(path or os.environ.get("OVERREAD_VOCAB") or shipped_vocabulary())
+
+
+def is_installed(folder: Path) -> bool:
+    """Whether a folder is the vocabulary inside an installed package, which an update replaces."""
+    return folder.resolve() == (_PACKAGE / "_vocab").resolve()
+
+
 def load_vocabulary(
     path: Path | str | None = None, *, overlays: Sequence[Path | str] = ()
 ) -> Vocabulary:
@@ -40,8 +51,17 @@ def load_vocabulary(
     >>> vocabulary.labels["lvh"].name
     'LVH'
     """
-    folder = Path(path or os.environ.get("OVERREAD_VOCAB") or shipped_vocabulary())
-    sources, problems = read_folder(folder)
+    return _loaded(*read_folder(folder_in_use(path)), overlays)
+
+
+def vocabulary_of(files: Mapping[str, bytes]) -> Vocabulary:
+    """The vocabulary of a folder that held these files; raises VocabularyError."""
+    return _loaded(*decode(files), ())
+
+
+def _loaded(
+    sources: list[Source], problems: list[Problem], overlays: Sequence[Path | str]
+) -> Vocabulary:
     unread = {place.file for place, _ in problems}
     layers = [[_part(source, TopicFile, problems) for source in sources if not _is_context(source)]]
     context = _context(sources, unread, problems)
@@ -75,10 +95,18 @@ def _is_context(source: Source) -> bool:
 def _part(
     source: Source, model: type[TopicFile] | type[OverlayFile], problems: list[Problem]
 ) -> Part:
+    part, found = _parsed(source, model)
+    problems += found
+    return part
+
+
+@lru_cache(maxsize=32)  # whoever edits one file has the others read again unchanged
+def _parsed(
+    source: Source, model: type[TopicFile] | type[OverlayFile]
+) -> tuple[Part, tuple[Problem, ...]]:
     located = locate(source.text, source.name)
     value, found = validated(model, located)
-    problems += located.problems + found
-    return Part(located, value)
+    return Part(located, value), (*located.problems, *found)
 
 
 def _context(

@@ -21,7 +21,7 @@ MAX_DEPTH = 20
 #: A file with more problems of form than this is not a vocabulary file; the rest is not listed.
 MAX_PROBLEMS = 50
 
-_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 # Typed in an editor or pasted from a word processor, these look like a space or a quote and are
 # meant as one. Zero-width characters and soft hyphens are meant as nothing.
@@ -86,7 +86,7 @@ def locate(text: str, file: str) -> Located:
     """
     composer = _Composer(file)
     try:
-        value = composer.document(yaml.parse(text, Loader=_LOADER))
+        value = composer.document(yaml.parse(text, Loader=LOADER))
     except _Stop:
         value = None
     except yaml.MarkedYAMLError as error:
@@ -182,7 +182,7 @@ class _Composer:
                 )
             )
             self.refused.add(path)
-        return _as_typed(event)
+        return _value(event)
 
     def mapping(self, events: Iterator[yaml.Event], path: Path, depth: int) -> dict[str, object]:
         value: dict[str, object] = {}
@@ -211,7 +211,7 @@ class _Composer:
             self.refuse(event, "merge keys ('<<') are not allowed here")
         if event.value == "":
             self.refuse(event, "a value without a key before it")
-        return _as_typed(event)
+        return _value(event)
 
     def sequence(self, events: Iterator[yaml.Event], path: Path, depth: int) -> list[object]:
         value: list[object] = []
@@ -228,7 +228,15 @@ def _mark(event: yaml.Event) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
 
-def _as_typed(event: yaml.ScalarEvent) -> str:
-    """The text of a scalar with plain spaces and quotes; a block loses its last line end."""
-    text = event.value.rstrip("\n") if event.style in ("|", ">") else event.value
+def _value(event: yaml.ScalarEvent) -> str:
+    """The text of a scalar; a block loses its last line end."""
+    return as_typed(event.value.rstrip("\n") if event.style in ("|", ">") else event.value)
+
+
+def as_typed(text: str) -> str:
+    """The text with the plain spaces and quotes that were meant.
+
+    >>> as_typed("don\u2019t\u00a0know")
+    "don't know"
+    """
     return text if text.isascii() else text.translate(_AS_TYPED)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from overread.errors import Place
+from overread.errors import Place, UsageError
 from overread.vocab.schema import Concept, ContextFile, Label, Phrase
 
 Role = Literal["phrase", "implied", "exclusion"]
 
 _ROLE_MARK: dict[Role, str] = {"phrase": "", "implied": "implied:", "exclusion": "not:"}
 _SLUG_LENGTH = 60
+#: Of the phrases of one owner, in the order of ``Vocabulary.phrases``.
+_ORDER: dict[Role, int] = {"phrase": 0, "implied": 1, "exclusion": 2}
 
 
 def _slug(text: str) -> str:
@@ -83,3 +86,30 @@ class Vocabulary:
     places: dict[tuple[str, ...], Place]
     sha256: str
     files: tuple[str, ...]
+
+    def with_phrases(self, more: Sequence[PhraseRef]) -> Vocabulary:
+        """The vocabulary with more phrases, each at the end of its list; nothing is written.
+
+        Raises UsageError for an owner or a ``{term}`` that there is not.
+        """
+        phrases = list(self.phrases)
+        for ref in more:
+            known = self.concepts if ref.role == "phrase" else ()
+            if ref.owner not in self.labels and ref.owner not in known:
+                raise UsageError(
+                    f"there is no label or concept '{ref.owner}' for a phrase of that role. "
+                    "Next step: give an id as it stands in the files."
+                )
+            for term in re.findall(r"{(\w+)}", ref.phrase.text or ""):
+                if term not in self.terms:
+                    raise UsageError(
+                        f"there is no term '{term}'. Next step: name one that stands in the files, "
+                        "or write the wordings out."
+                    )
+            at = [
+                place
+                for place, each in enumerate(phrases)
+                if each.owner == ref.owner and _ORDER[each.role] <= _ORDER[ref.role]
+            ]
+            phrases.insert(at[-1] + 1, ref)
+        return replace(self, phrases=tuple(phrases), sha256="")

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+#: Characters of a phrase; more is a sentence that no second report will hold.
+MAX_PHRASE = 200
 #: Ids are used in file columns and commands.
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Policy = Literal["positive", "negative", "missing"]
@@ -45,7 +47,10 @@ class Phrase(_Strict):
     breaks do not matter, and age words such as "old" may stand between its words."""
 
     text: str | None = Field(
-        None, min_length=1, description="The wording, e.g. 'left axis deviation'"
+        None,
+        min_length=1,
+        max_length=MAX_PHRASE,
+        description="The wording, e.g. 'left axis deviation'",
     )
     regex: str | None = Field(
         None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from overread.errors import Place, UsageError
+from overread.errors import Place, UsageError, VocabularyError
 from overread.vocab.locate import Problem
 
 CONTEXT_FILE = "context.yaml"
@@ -39,31 +39,65 @@ def read_folder(folder: Path, *, prefix: str = "") -> tuple[list[Source], list[P
 
     Raises UsageError where there is no such folder or no YAML file in it.
     """
-    if not folder.is_dir():
-        what = "is a file; give the folder it is in" if folder.exists() else "does not exist"
-        raise UsageError(f"the vocabulary folder {folder} {what}")
     sources: list[Source] = []
     problems: list[Problem] = []
-    names = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
-    )
-    if not names:
+    for name in _names(folder):
+        data, found = _read(folder / name, prefix + name)
+        text, more = _decoded(data, prefix + name) if not found else ("", [])
+        problems += found + more
+        if not found + more:
+            sources.append(Source(prefix + name, text))
+    return sources, problems
+
+
+def read_bytes(folder: Path) -> dict[str, bytes]:
+    """The vocabulary files of a folder as they are, by name in reading order.
+
+    Raises what `read_folder` raises, and VocabularyError where a file cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    for name in _names(folder):
+        files[name], found = _read(folder / name, name)
+        problems += found
+    if problems:
+        raise VocabularyError(problems)
+    return files
+
+
+def decode(files: Mapping[str, bytes]) -> tuple[list[Source], list[Problem]]:
+    """The same as `read_folder` gives for a folder of these files."""
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for name, data in files.items():
+        text, found = _decoded(data, name)
+        problems += found
+        if not found:
+            sources.append(Source(name, text))
+    return sources, problems
+
+
+def _names(folder: Path) -> list[str]:
+    """The YAML files of a folder in reading order."""
+    if not folder.is_dir():
+        what = "is a file. Next step: give the folder it is in."
+        if not folder.exists():
+            what = "does not exist. Next step: overread vocab init DIR makes one."
+        raise UsageError(f"the vocabulary folder {folder} {what}")
+    try:
+        everything = [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise UsageError(
+            f"the vocabulary folder {folder} cannot be read: {error.strerror}. "
+            "Next step: check its permissions."
+        ) from None
+    found = [n for n in everything if n.endswith((".yaml", ".yml")) and not n.startswith(".")]
+    if not found:
         raise UsageError(
             f"the folder {folder} holds no .yaml file. "
             "Next step: overread vocab init DIR copies the shipped vocabulary"
         )
-    for name in sorted(names, key=_reading_order):
-        shown = prefix + name
-        if name.endswith(".yml"):
-            problems.append((Place(shown, 1), "rename the file: its name must end in .yaml"))
-        else:
-            text, found = _read(folder / name, shown)
-            problems += found
-            if not found:
-                sources.append(Source(shown, text))
-    return sources, problems
+    return sorted(found, key=_reading_order)
 
 
 def digest(sources: Iterable[Source]) -> str:
@@ -86,16 +120,23 @@ def _reading_order(name: str) -> tuple[int, str]:
     return len(_FIRST) + (name == CONTEXT_FILE), name
 
 
-def _read(path: Path, name: str) -> tuple[str, list[Problem]]:
-    """The text of a file and what speaks against using it."""
+def _read(path: Path, name: str) -> tuple[bytes, list[Problem]]:
+    """The bytes of a file and what speaks against reading it."""
+    if path.suffix == ".yml":
+        return b"", [(Place(name, 1), "rename the file: its name must end in .yaml")]
     if not path.is_file():
         # A named pipe would wait for ever.
-        return "", [(Place(name, 1), "not a regular file")]
+        return b"", [(Place(name, 1), "not a regular file")]
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        return "", [(Place(name, 1), f"cannot be read: {error.strerror}")]
+        return b"", [(Place(name, 1), f"cannot be read: {error.strerror}")]
+    return data, []
+
+
+def _decoded(data: bytes, name: str) -> tuple[str, list[Problem]]:
+    """The text of a file and what speaks against using it."""
     if len(data) > MAX_BYTES:
         return "", [(Place(name, 1), "larger than 1 MiB; a vocabulary file has a few kilobytes")]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

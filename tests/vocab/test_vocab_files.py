@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,3 +66,11 @@ def test_phrase_ids_are_unique_and_survive_reordering(write: Write) -> None:
     lines = more.splitlines()
     again = "\n".join(lines[:5] + lines[:4:-1])
     assert [ref.id for ref in load_vocabulary(write(axis=again)).phrases] == ids[::-1]
+
+
+def test_the_wheel_takes_every_file_of_the_vocabulary_and_no_other() -> None:
+    root = Path(__file__).parents[2]
+    built = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    shipped = built["targets"]["wheel"]["force-include"]
+    there = {path.name for path in (root / "vocab").iterdir() if not path.name.startswith(".")}
+    assert shipped == {f"vocab/{name}": f"overread/_vocab/{name}" for name in there}

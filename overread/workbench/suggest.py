@@ -1,0 +1,445 @@
+"""What to add to a vocabulary: wordings that it does not know, ranked, each with a label guess.
+
+Ranked by how many ECGs a wording touches, how much more one reader writes it than the other, and
+how sure its label is. What is chosen first is taken out of what holds it: once "linkstyp" is on the
+list, nothing is left to say about "sinusrhythmus linkstyp".
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from rapidfuzz.distance import OSA
+
+from overread.tables import N_EXPERT, N_MACHINE, SEGMENT, STATEMENT, TEXT
+from overread.text.lexicon import Lexicon
+from overread.text.match import Matcher
+from overread.text.segments import ASSERTING
+from overread.vocab.model import Role, Vocabulary
+from overread.workbench.decisions import key
+from overread.workbench.guess import Guess, Guesser
+from overread.workbench.likeness import Words
+from overread.workbench.opposites import Opposites
+from overread.workbench.otherside import OtherSide
+from overread.workbench.residue import NUMBER, runs_of, without_units
+from overread.workbench.wordings import Wording, shorter, wordings_in
+
+if TYPE_CHECKING:
+    from overread.workbench.extraction import Extraction
+
+_LEAST: Final = 3  # ECGs that hold a wording
+_MOST: Final = 5_000  # wordings that are looked at, the most frequent first
+_POOL: Final = 2  # times as many are ranked as asked for, before the other reader is heard
+_EXAMPLES: Final = 5
+_SHOWN_VARIANTS: Final = 12
+_PART_OF: Final = 0.7  # so often inside a longer wording, it is only a piece of that
+_DRAWN_IN: Final = 0.4  # so sure, a finding draws the unknown word beside it into one wording
+_SPELLED_ALIKE: Final = 0.9
+_SPELLED_FROM: Final = 8  # letters
+_SLIPS: Final = 40  # a wording so many times rarer than one spelled alike is a slip of the pen
+
+# What an ECG counts where the wording has no label, or its label is read there already.
+_NO_LABEL: Final = 0.01
+_NO_LABEL_ALONE: Final = 0.03  # on top, where it is no piece of anything longer
+_BOTH_ALIKE: Final = 0.01  # of these, where both readers write it equally often
+_NOTHING_NEW: Final = 0.3
+_SURE: Final = 0.5  # from here on a label is as good as known
+_STEEP: Final = 1.5  # a label that is half as sure counts less than half
+_SAME: Final = 0.92  # so sure, a finding without a label says the same as a label's phrase
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A wording that a vocabulary could be given.
+
+    ``wording`` is the phrase to write, with terms as ``{term}``. ``kind``: a "statement" from end
+    to end, a "phrase" in statements, or a "variant": one of several spellings, or of the wordings
+    that a term stands for. ``n_machine`` and ``n_expert`` are readings that hold it, ``ecgs`` ECGs.
+    ``separation`` is the difference of the two shares of readings over their sum: 1 machine only,
+    -1 expert only, None where there is one reader. ``role``, ``uncertain`` and ``unless`` are those
+    of the phrase that it is like. ``examples`` are masked statements, the most frequent first.
+    """
+
+    wording: str
+    kind: Literal["statement", "phrase", "variant"]
+    n_machine: int
+    n_expert: int
+    ecgs: int
+    separation: float | None
+    label_guess: str | None
+    reason: str
+    examples: tuple[str, ...]
+    role: Role = "phrase"
+    uncertain: bool = False
+    unless: tuple[str, ...] = ()
+    variants: tuple[Suggestion, ...] = ()
+
+
+class _Touched(NamedTuple):
+    """Readings that some wordings touch; ``separation`` is None where there is one reader."""
+
+    readings: float
+    separation: float | None
+
+
+@dataclass(slots=True)
+class _Group:
+    """Wordings that one phrase stands for.
+
+    ``alone`` is the share of its places where a wording is all that stands between two findings,
+    ``owners`` are those of the findings in it.
+    """
+
+    guess: Guess
+    members: list[Wording] = field(default_factory=list)
+    alone: float = 0.0
+    owners: frozenset[str] = frozenset()
+
+    def worth(self, touched: _Touched) -> float:
+        """What the readings that hold one of the wordings count together.
+
+        More where one reader writes it more often. What has no label and stands on both sides
+        alike, as "compared with" does, says nothing of where the two differ.
+        """
+        counts = touched.readings * self.weight * (1 + abs(touched.separation or 0.0))
+        if self.guess.label is None and touched.separation is not None:
+            counts *= max(touched.separation**2, _BOTH_ALIKE)
+        return counts
+
+    @property
+    def weight(self) -> float:
+        """What each ECG that holds one of the wordings counts."""
+        guess = self.guess
+        unknown = _NO_LABEL if guess.no_label else _NO_LABEL + _NO_LABEL_ALONE * self.alone
+        if guess.label is None:
+            return unknown
+        read = f"{guess.label}?" if guess.uncertain else guess.label
+        if read in self.owners:
+            # A finding and a stranger beside it are two things, unless a slash makes them one.
+            is_one = guess.sure >= _DRAWN_IN or "/" in guess.wording
+            return max(_NO_LABEL, _NOTHING_NEW * guess.sure**2) if is_one else _NO_LABEL
+        # A piece of something longer counts by how much it says the same as a phrase.
+        return max(unknown, float(guess.sure**_STEEP) * max(self.alone, guess.sure))
+
+
+def suggest(
+    extraction: Extraction,
+    vocabulary: Vocabulary,
+    *,
+    rejected: Collection[str] = frozenset(),
+    limit: int = 100,
+    workers: int | None = None,
+) -> list[Suggestion]:
+    """The best wordings to add to ``vocabulary``, by the statements of an extraction.
+
+    ``rejected`` are wordings in the form of ``decisions.key``; neither they nor what is left of
+    them comes back. The statements are read anew: the vocabulary may be another than the one that
+    the extraction was made with. The result does not depend on ``workers``.
+    """
+    ground = _Ground(extraction, vocabulary, workers)
+    lexicon = Matcher(vocabulary).lexicon
+    found = wordings_in(ground.runs, ground.ecgs, least=_LEAST, most=_MOST)
+    is_known = _known(vocabulary, lexicon)
+    found = [wording for wording in found if not is_known(wording.words)]
+    guesser = Guesser(vocabulary, lexicon)
+    guesses = {w.words: guesser.guess(w.words, w.owners if w.whole else ()) for w in found}
+    groups = _groups(
+        _rid_of_pieces(found, guesses, ground, vocabulary.labels), guesses, vocabulary, ground
+    )
+    # Rejected as a report spells it, or as it was suggested.
+    read = {" ".join(lexicon.words(wording)) for wording in rejected}
+    groups = ground.without(groups, {*rejected, *read})
+    # The sure ones first: what they speak for parts the unknown words around it.
+    ranked = _ranked([g for g in groups if g.guess.sure >= _SURE], ground, _POOL * limit)
+    others = [group for group in groups if group.guess.sure < _SURE]
+    for group in others:
+        group.alone = max(map(ground.alone, group.members))
+    ranked += _ranked(others, ground, _POOL * limit)
+    ranked = _with_other_side(ranked, ground, OtherSide(extraction))
+    heads = _clustered([group for group, _ in ranked], guesser.opposites)[:limit]
+    return [ground.suggestion(head, others, lexicon) for head, others in heads]
+
+
+class _Ground:
+    """The statements of an extraction, the runs in them, and what of these is spoken for."""
+
+    def __init__(self, extraction: Extraction, vocabulary: Vocabulary, workers: int | None) -> None:
+        self._extraction = extraction
+        held = extraction.statements.filter(pl.col(SEGMENT).is_in(list(ASSERTING)))
+        self._statements: Ints = held[STATEMENT].to_numpy().astype(np.int64)
+        self._texts = held[TEXT].to_list()
+        self._readings = {name: side.readings for name, side in extraction.summary.sides.items()}
+        sides = [held[name].to_numpy().astype(np.int64) for name in (N_MACHINE, N_EXPERT)]
+        self._often = sides[0] + sides[1]
+        runs, runs_held = runs_of(self._texts, vocabulary, workers=workers)
+        counts = np.array([len(each) for each in runs_held], np.int64)
+        run = np.fromiter((run for each in runs_held for run in each), np.int64, counts.sum())
+        statement = np.repeat(np.arange(len(counts)), counts)
+        order = np.argsort(run, kind="stable")
+        self._holders = statement[order]
+        self._starts = np.searchsorted(run[order], np.arange(len(runs) + 1))
+        self._by_side: list[list[float]] = [
+            np.bincount(run, weights=side[statement], minlength=len(runs)).tolist()
+            for side in sides
+        ]
+        self.ecgs = [machine + expert for machine, expert in zip(*self._by_side, strict=True)]
+        self.runs = without_units(runs, self.ecgs)
+        #: 1 for each part that is unknown; what is chosen turns its parts to 0.
+        self._unknown = [
+            bytearray(each.whole or not part.owners for part in each.parts) for each in self.runs
+        ]
+        self._left = [bytearray(each) for each in self._unknown]
+
+    def touched(self, members: Sequence[Wording]) -> _Touched:
+        """How many readings some wordings touch, and how much more one reader writes them.
+
+        A reading counts by the share of the unknown words that nothing chosen before holds.
+        """
+        shares: dict[int, float] = {}
+        for wording in members:
+            for run, first, last in wording.spots:
+                left = self._left[run].count(1, first, last)
+                if left:
+                    share = left / self._unknown[run].count(1, first, last)
+                    shares[run] = max(share, shares.get(run, 0.0))
+        machine, expert = (
+            sum(share * side[run] for run, share in shares.items()) for side in self._by_side
+        )
+        return _Touched(machine + expert, self._separation(machine, expert))
+
+    def alone(self, wording: Wording) -> float:
+        """The share of its places where a wording is all that is unknown between two findings.
+
+        Beside a number or a slash it is a piece of something.
+        """
+        free = 0
+        for run, first, last in wording.spots:
+            parts, left = self.runs[run].parts, self._left[run]
+            beside = [at for at in (first - 1, last) if 0 <= at < len(parts)]
+            free += not any(
+                left[at] or parts[at].owners == NUMBER or "/" in parts[at].words for at in beside
+            )
+        return free / len(wording.spots)
+
+    def take(self, members: Sequence[Wording]) -> None:
+        """Speaks for every place where one of the wordings stands."""
+        for wording in members:
+            for run, first, last in wording.spots:
+                self._left[run][first:last] = bytes(last - first)
+
+    def without(self, groups: list[_Group], rejected: Collection[str]) -> list[_Group]:
+        """The groups without what a reader rejected, which is spoken for."""
+        out = []
+        for group in groups:
+            all_of_it = key(group.guess.wording) in rejected
+            gone = [w for w in group.members if all_of_it or key(" ".join(w.words)) in rejected]
+            self.take(gone)
+            group.members = [wording for wording in group.members if wording not in gone]
+            if group.members:
+                out.append(group)
+        return out
+
+    def readings(self, members: Sequence[Wording]) -> Ints:
+        """The numbers of the readings that hold any of the wordings."""
+        return self._extraction.readings_of(self._statements[self._holding(members)])
+
+    def suggestion(self, group: _Group, others: Sequence[_Group], lexicon: Lexicon) -> Suggestion:
+        """A group as it is shown, with its wordings and those spelled alike as variants."""
+        head = self._shown(group.guess, group.guess.wording, group.members, lexicon)
+        below = [
+            (" ".join(wording.words), each.guess, [wording])
+            for each in (group, *others)
+            for wording in sorted(each.members, key=lambda w: (-w.ecgs, w.words))
+            if " ".join(wording.words) != head.wording
+        ]
+        variants = tuple(
+            replace(self._shown(guess, text, members, lexicon), kind="variant")
+            for text, guess, members in below[:_SHOWN_VARIANTS]
+        )
+        return replace(head, variants=variants)
+
+    def _shown(
+        self, guess: Guess, text: str, members: Sequence[Wording], lexicon: Lexicon
+    ) -> Suggestion:
+        holding = self._holding(members)
+        often = holding[np.lexsort((holding, -self._often[holding]))][:_EXAMPLES]
+        examples = tuple(self._texts[at] for at in often)
+        readings = self._extraction.readings_of(self._statements[holding])
+        n_expert = int((readings % 2).sum())
+        n_machine = len(readings) - n_expert
+        words = tuple(w.text for w in lexicon.read(examples[0]) if w.text[0].isalnum())
+        kind: Literal["statement", "phrase", "variant"] = "phrase"
+        if any(wording.mended for wording in members):
+            kind = "variant"
+        elif any(wording.words == words for wording in members):
+            kind = "statement"
+        return Suggestion(
+            text,
+            kind,
+            n_machine,
+            n_expert,
+            len(np.unique(readings // 2)),
+            self._separation(n_machine, n_expert),
+            guess.label,
+            guess.reason,
+            examples,
+            guess.role,
+            guess.uncertain,
+            guess.unless,
+        )
+
+    def _holding(self, members: Sequence[Wording]) -> Ints:
+        runs = sorted({run for wording in members for run, _, _ in wording.spots})
+        slices = [self._holders[self._starts[run] : self._starts[run + 1]] for run in runs]
+        return np.unique(np.concatenate(slices))
+
+    def _separation(self, machine: float, expert: float) -> float | None:
+        if len(self._readings) < 2 or not all(self._readings.values()):
+            return None
+        shares = machine / self._readings["machine"], expert / self._readings["expert"]
+        return (shares[0] - shares[1]) / (sum(shares) or 1.0)
+
+
+def _known(vocabulary: Vocabulary, lexicon: Lexicon) -> Callable[[Words], bool]:
+    """Whether words say how a report speaks, and nothing of the heart.
+
+    They are a piece of what opens a part of a report or says what kind of text it is, alone or
+    with what terms of ``context.yaml`` stand for: "compared with prior ecg".
+    """
+    context = vocabulary.context
+    texts = [*context.no_reading, *context.unconfirmed]
+    texts += [opening.rstrip(":") for segment in context.segments for opening in segment.opens]
+    out: set[Words] = set()
+    for text in texts:
+        for words in lexicon.expand(text):
+            for first in range(len(words)):
+                out.update(words[first:last] for last in range(first + 1, len(words) + 1))
+    around = {
+        word for texts in context.terms.values() for text in texts for word in lexicon.words(text)
+    }
+    return lambda words: any(
+        words[:end] in out and around.issuperset(words[end:]) for end in range(1, len(words) + 1)
+    )
+
+
+def _rid_of_pieces(
+    found: list[Wording], guesses: dict[Words, Guess], ground: _Ground, labels: Collection[str]
+) -> list[Wording]:
+    """The wordings without those that are nearly always part of one longer wording.
+
+    A piece whose own label is surer stays, and one that only a label's finding goes on from.
+    """
+    often = {wording.words: wording.ecgs for wording in found if not wording.whole}
+    pieces = set()
+    for wording in found:
+        if wording.whole:
+            continue
+        guess = guesses[wording.words]
+        for words, gone in shorter(ground.runs[wording.spots[0][0]], wording.spots[0]):
+            if wording.ecgs < _PART_OF * often.get(words, np.inf):
+                continue
+            piece = guesses[words]
+            told_already = _labels_of(gone.owners, labels) and guess.sure < _DRAWN_IN
+            if guess.sure >= piece.sure and not told_already:
+                pieces.add(words)
+    return [wording for wording in found if wording.whole or wording.words not in pieces]
+
+
+def _groups(
+    found: list[Wording], guesses: dict[Words, Guess], vocabulary: Vocabulary, ground: _Ground
+) -> list[_Group]:
+    groups: dict[tuple[str | None, str], _Group] = {}
+    for wording in found:
+        guess = guesses[wording.words]
+        read_as = _labels_of(wording.owners, vocabulary.labels)
+        if wording.mended and wording.owners:
+            if not read_as:
+                continue  # a finding without a label, misspelled
+            reason = f"a spelling that is mended to a phrase of {read_as[0]} today"
+            guess = Guess(read_as[0], 1.0, reason, " ".join(wording.words))
+        elif wording.whole and wording.owners and guess.sure < _SAME and guess.role != "implied":
+            continue  # a finding that has no label, and ought to have none
+        alone = ground.alone(wording)
+        if guess.label is None and len(wording.words) == 1 and not alone:
+            continue  # a piece: "ms" behind numbers, "mass" of "lv mass"
+        group = groups.setdefault((guess.label, guess.wording), _Group(guess))
+        group.members.append(wording)
+        group.alone = max(group.alone, alone)
+        group.owners |= wording.owners
+    return list(groups.values())
+
+
+def _labels_of(owners: frozenset[str], labels: Collection[str]) -> list[str]:
+    return sorted(name for name in (owner.rstrip("?") for owner in owners) if name in labels)
+
+
+def _ranked(groups: list[_Group], ground: _Ground, most: int) -> list[tuple[_Group, _Touched]]:
+    """The groups that count most, each after what those before it left, with what they touch."""
+    heap = [(-g.worth(ground.touched(g.members)), g.guess.wording, n) for n, g in enumerate(groups)]
+    heapq.heapify(heap)
+    out: list[tuple[_Group, _Touched]] = []
+    while heap and len(out) < most:
+        _, wording, number = heapq.heappop(heap)
+        group = groups[number]
+        touched = ground.touched(group.members)
+        if not touched.readings:
+            continue
+        worth = group.worth(touched)
+        if heap and -worth > heap[0][0]:
+            heapq.heappush(heap, (-worth, wording, number))
+            continue
+        ground.take(group.members)
+        out.append((group, touched))
+    return out
+
+
+def _with_other_side(
+    ranked: list[tuple[_Group, _Touched]], ground: _Ground, other: OtherSide
+) -> list[tuple[_Group, _Touched]]:
+    """Ranked again, now that it is known what the other reader says of the same ECGs."""
+    for group, _ in ranked:
+        said = other.says(ground.readings(group.members))
+        if said is None:
+            continue
+        told = f"where this reader lacks it, the other states {said.label} in {said.k} of {said.n}"
+        if said.label == group.guess.label:
+            sure = max(said.sure, group.guess.sure)
+            reason = f"{group.guess.reason}; {told}"
+            group.guess = group.guess._replace(sure=sure, reason=reason)
+        elif said.sure > group.guess.sure:
+            group.guess = Guess(said.label, said.sure, told, " ".join(group.members[0].words))
+    return sorted(ranked, key=lambda each: (-each[0].worth(each[1]), each[0].guess.wording))
+
+
+def _clustered(groups: list[_Group], opposites: Opposites) -> list[tuple[_Group, list[_Group]]]:
+    """Groups of the same label that are spelled nearly alike, under the first of them."""
+    heads: list[tuple[_Group, list[_Group]]] = []
+    for group in groups:
+        for head, others in heads:
+            if _slip_of(head, group, opposites):
+                others.append(group)
+                break
+        else:
+            heads.append((group, []))
+    return heads
+
+
+def _slip_of(head: _Group, other: _Group, opposites: Opposites) -> bool:
+    """Whether a rare wording is a slip of the pen for a frequent one."""
+    often, seldom = (sum(wording.ecgs for wording in each.members) for each in (head, other))
+    texts = head.guess.wording, other.guess.wording
+    return (
+        head.guess.label == other.guess.label
+        and seldom * _SLIPS <= often
+        and min(map(len, texts)) >= _SPELLED_FROM
+        and bool(OSA.normalized_similarity(*texts, score_cutoff=_SPELLED_ALIKE))
+        and not opposites.apart(*(text.split() for text in texts))
+    )
