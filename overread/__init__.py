@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from overread.discrepancy.api import Discrepancy as Discrepancy
     from overread.discrepancy.api import discrepancy as discrepancy
+    from overread.evaluate.api import Evaluation as Evaluation
+    from overread.evaluate.api import evaluate as evaluate
     from overread.labels.api import Extraction as Extraction
     from overread.labels.api import extract as extract
     from overread.signals.store import Store as Store
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Discrepancy": "overread.discrepancy.api",
+    "Evaluation": "overread.evaluate.api",
     "Extraction": "overread.labels.api",
     "Labeler": "overread.text.labeler",
     "Mention": "overread.text.labeler",
     "Reading": "overread.text.labeler",
     "Store": "overread.signals.store",
     "discrepancy": "overread.discrepancy",
+    "evaluate": "overread.evaluate",
     "extract": "overread.labels.api",
     "load_vocabulary": "overread.vocab.load",
     "open_store": "overread.signals.store",
@@ -40,7 +44,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'overread' has no attribute {name!r}")
     home = import_module(_HOME[name])
-    return getattr(home, name, home)  # discrepancy is a package that can be called
+    return getattr(home, name, home)  # discrepancy and evaluate are packages that can be called
 
 
 def __dir__() -> list[str]:

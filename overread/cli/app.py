@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from overread.cli import discrepancy, labels, query, signals, train, vocab
+from overread.cli import discrepancy, evaluate, labels, query, signals, train, vocab
 
 #: Set by ``--debug``: the place of an error is told too.
 DEBUG: Final = "OVERREAD_DEBUG"
@@ -26,6 +26,7 @@ app.add_typer(train.config_app, name="config")
 app.command("train")(train.train)
 app.command("predict")(train.predict)
 app.command("export")(train.export)
+app.command("evaluate")(evaluate.evaluate)
 app.command("query")(query.query)
 
 
@@ -53,7 +54,7 @@ def _options(
 
 @app.command()
 def demo() -> None:
-    """Make a small file of paired reports, label it and show the result."""
+    """Go the whole way on invented ECGs: labels, disagreement, a small model, its evaluation."""
     from overread.cli.demo import run
 
     run()

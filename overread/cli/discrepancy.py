@@ -84,7 +84,7 @@ def report(
         source,
         expert,
         out,
-        by=[_by(one) for one in by or ()],
+        by=[grouping(one) for one in by or ()],
         over=over,
         formats=[one.value for one in formats],
         with_text=with_text,
@@ -153,7 +153,7 @@ def cases(
             change,
             *(_pair(one, ":", "--also LABEL:CHANGE") for one in also or ()),
             by=[
-                (_by(column), group)
+                (grouping(column), group)
                 for column, group in (
                     _pair(one, "=", "--where COLUMN=GROUP") for one in where or ()
                 )
@@ -169,7 +169,7 @@ def cases(
             typer.echo(f"control characters became spaces in {cleaned:,} cells")
 
 
-def _by(text: str) -> str | tuple[str, list[float]]:
+def grouping(text: str) -> str | tuple[str, list[float]]:
     """A column, or a column with the lower limits of its bands."""
     from overread.errors import UsageError
 

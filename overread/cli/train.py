@@ -72,6 +72,9 @@ def train(
     preset: PresetOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
+    auto_batch: Annotated[
+        bool, typer.Option("--auto-batch", help="Halve the batch where memory runs out.")
+    ] = False,
     name: Annotated[
         str | None, typer.Option(help="Name of the run. Default: PARADIGM-LABELS.")
     ] = None,
@@ -119,6 +122,7 @@ def train(
             "device": device,
             "preset": preset,
             "allow_unmatched": allow_unmatched or None,
+            "auto_batch": auto_batch or None,
             # Absolute, so that a run can be resumed from another folder.
             **{key: str(path.absolute()) for key, path in paths.items() if path is not None},
         },

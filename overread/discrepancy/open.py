@@ -58,7 +58,7 @@ def open_pairs(
     from overread.labels.api import Extraction
 
     if expert is not None:
-        joined, how = join_tables(_table(labels), _table(expert))
+        joined, how = join_tables(read_table(labels), read_table(expert))
         told(f"joined {how}")
         return pairs_of_frame(joined), None
     if isinstance(labels, Path) and _is_extraction(labels):
@@ -70,7 +70,7 @@ def open_pairs(
             scan_table(labels, EVIDENCE_FILE),
         )
     if isinstance(labels, Path | pl.DataFrame):
-        return pairs_of_frame(_table(labels)), None
+        return pairs_of_frame(read_table(labels)), None
     if not isinstance(labels, Extraction):
         raise UsageError(
             f"{type(labels).__name__} is no label table. Next step: give a frame, a file, an "
@@ -111,7 +111,7 @@ def _of_extraction(frame: pl.DataFrame, summary: Summary) -> Pairs:
     )
 
 
-def _table(source: Any) -> pl.DataFrame:
+def read_table(source: Any) -> pl.DataFrame:
     """A label table as a frame with ``id`` and ``patient_id`` under these names."""
     if isinstance(source, pl.DataFrame):
         return _renamed(source)

@@ -136,12 +136,12 @@ def pairs_of_frame(
             f"the table has a column {LABEL_ROW!r}, and cases are numbered under that name. "
             "Next step: rename it."
         )
-    _refuse_twice(frame, "the table")
+    refuse_twice(frame, "the table")
     hedges = states <= set(frame.columns)
     codes = {s: np.empty((len(labels), frame.height), np.uint8) for s in SOURCES}
     seen: dict[str, str | None] = {}
     for at, label in enumerate(labels):
-        values = {s: _decisions(frame, value_column(s, label)) for s in SOURCES}
+        values = {s: decisions(frame, value_column(s, label)) for s in SOURCES}
         if hedges:
             given = {s: _states(frame, state_column(s, label)) for s in SOURCES}
             seen[label] = _policy(label, given, values)
@@ -206,11 +206,11 @@ def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFra
         name
         for name in machine.columns
         if name not in (ID, PATIENT, "") and name in expert.columns
-        and (_holds_decisions(machine, name) or _holds_decisions(expert, name))
+        and (holds_decisions(machine, name) or holds_decisions(expert, name))
     ]  # fmt: skip
     for table in (machine, expert):
         for name in labels:
-            _decisions(table, name)
+            decisions(table, name)
     if not labels:
         raise TableError(
             "the two tables have no common column that holds only 1, 0, -1 and blanks. "
@@ -222,8 +222,8 @@ def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFra
     )
     if not by_id:
         return pl.concat([left, right], how="horizontal"), f"row by row: {machine.height:,} rows"
-    _refuse_twice(left, "the machine's table")
-    _refuse_twice(right, "the expert's table")
+    refuse_twice(left, "the machine's table")
+    refuse_twice(right, "the expert's table")
     joined = left.join(right, on=ID, how="inner", maintain_order="left")
     if joined.is_empty():
         raise TableError("the two tables share no id. Next step: check the id columns.")
@@ -251,14 +251,18 @@ def _is_state(name: str, opening: str, present: set[str]) -> bool:
     return value_column(source, name.removeprefix(opening)) in present
 
 
-def _refuse_twice(frame: pl.DataFrame, which: str) -> None:
+def refuse_twice(frame: pl.DataFrame, which: str) -> None:
+    """Raises TableError where a table has an id twice."""
     known = frame[ID].drop_nulls() if ID in frame.columns else pl.Series([], dtype=pl.String)
     if twice := len(known) - known.n_unique():
         raise TableError(f"{which} has {twice:,} ids twice. Next step: keep one row of each.")
 
 
-def _decisions(frame: pl.DataFrame, name: str) -> npt.NDArray[np.int8]:
-    """A column as 1, 0, -1 or _BLANK. Raises TableError for anything else, naming its row."""
+def decisions(frame: pl.DataFrame, name: str) -> npt.NDArray[np.int8]:
+    """A column (rows,) as 1, 0, -1, and -2 where it is blank.
+
+    Raises TableError for anything else, naming its row.
+    """
     values, wrong = _values(frame[name])
     if wrong.any():
         raise TableError(
@@ -269,7 +273,8 @@ def _decisions(frame: pl.DataFrame, name: str) -> npt.NDArray[np.int8]:
     return out
 
 
-def _holds_decisions(frame: pl.DataFrame, name: str) -> bool:
+def holds_decisions(frame: pl.DataFrame, name: str) -> bool:
+    """Whether a column holds something, and nothing but 1, 0, -1 and blanks."""
     values, wrong = _values(frame[name])
     return bool(values.is_not_null().any()) and not wrong.any()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,15 +16,13 @@ from overread.discrepancy.api import By, Discrepancy
 from overread.discrepancy.document import release_document
 from overread.discrepancy.open import input_files, open_pairs
 from overread.discrepancy.release import Published, checked
-from overread.errors import OutputExists, OverreadError, UsageError
-from overread.files import atomic_path, fingerprint, input_file, locked, output_folder
-from overread.interrupt import uninterrupted
-from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
+from overread.errors import OverreadError
+from overread.files import fingerprint, input_file, output_folder
+from overread.manifest import Manifest, inputs_of, versions
+from overread.report.folder import file_names, replace_report, standing_report
 from overread.report.terminal import TerminalTable
 from overread.report.write import Format, files
 
-#: Where the commands write unless told otherwise.
-DEFAULT_FOLDER: Final = Path("overread-out/discrepancy")
 RELEASE_FILE: Final = "release.json"
 
 _COMMAND: Final = "discrepancy report"
@@ -65,16 +62,10 @@ def write_report(
     inputs = [fingerprint(path) for path in (*input_files(source, expert), *_releases(against))]
     planned = Manifest(command=_COMMAND, options=options, inputs=inputs_of(inputs), seed=seed)
     folder = output_folder(folder)
-    standing = _standing(folder, overwrite=overwrite)
-    whole = standing is not None and all(path.is_file() for path in _written_by(standing, folder))
-    if standing is not None and standing.same_work(planned) and whole and not overwrite:
+    standing, up_to_date = standing_report(folder, planned, overwrite=overwrite)
+    if up_to_date:
         console.print(f"up to date: {folder}", highlight=False)
         return
-    if not overwrite and standing is not None and not standing.same_work(planned):
-        raise OutputExists(
-            f"{folder} holds a report of other tables or options. Next step: give --overwrite to "
-            "replace it, or --out FOLDER for another place."
-        )
     pairs, texts = open_pairs(
         source, expert, told=lambda line: console.print(line, highlight=False)
     )
@@ -91,30 +82,18 @@ def write_report(
     written = dict(content for format in formats for content in files(text, format))
     if published is not None:
         written[RELEASE_FILE] = json.dumps(published, sort_keys=True, indent=1).encode() + b"\n"
-    again = overwrite or standing is not None
-    with locked(folder), ExitStack() as stack:
-        for name, content in written.items():
-            path = stack.enter_context(atomic_path(folder / name, overwrite=again))
-            path.write_bytes(content)
-        # From here on nothing can fail but the disk: the old report goes, the new one gets its
-        # names, and a process killed between the two leaves no run.json.
-        with uninterrupted():
-            (folder / RUN_FILE).unlink(missing_ok=True)
-            for path in _written_by(standing, folder):
-                if path.name not in written:
-                    path.unlink(missing_ok=True)
-            stack.close()
-            replace(
-                planned,
-                versions=versions("polars", "numpy", "scipy", "matplotlib"),
-                counts={"files": sorted(written), "ecgs": pairs.n},
-                labels=pairs.labels,
-            ).write(folder)
+    made = replace(
+        planned,
+        versions=versions("polars", "numpy", "scipy", "matplotlib"),
+        counts={"ecgs": pairs.n},
+        labels=pairs.labels,
+    )
+    replace_report(folder, written, made, standing, overwrite=overwrite)
     if release:
         console.print(next(table for table in map(TerminalTable, text.tables)))
     else:
         console.print(TerminalTable(tables.table_a1(found.counts, pairs.name)))
-    _tell(console, f"\nwritten to {folder}: {', '.join(sorted(written)[:6])}")
+    _tell(console, f"\nwritten to {folder}: {file_names(written, text.name)}")
     if not release:
         most = found.counts.sort("disagreement", descending=True).row(0, named=True)
         change = "added" if most["added"] >= most["removed"] else "removed"
@@ -142,22 +121,6 @@ def _read_release(path: Path) -> Published:
             f"{path.parent.name}/{RELEASE_FILE} is damaged. Next step: give the folder of a whole "
             "release."
         ) from None
-
-
-def _standing(folder: Path, *, overwrite: bool) -> Manifest | None:
-    standing = Manifest.standing(folder, overwrite=overwrite)
-    if standing is not None and standing.command != _COMMAND:
-        raise UsageError(
-            f"{folder} holds the output of overread {standing.command}. Next step: --out FOLDER "
-            "for another place."
-        )
-    return standing
-
-
-def _written_by(standing: Manifest | None, folder: Path) -> list[Path]:
-    """The files of the report that stands in the folder."""
-    names = [] if standing is None else standing.counts.get("files", [])
-    return [folder / Path(name).name for name in names]
 
 
 def _tell(console: Console, line: str) -> None:

@@ -42,13 +42,18 @@ class Strata:
 
 
 def strata_by(pairs: Pairs, column: str, cuts: Sequence[float] = ()) -> Strata:
-    """The groups of a kept column.
+    """The groups of a kept column of the pairs; see `groups_of`."""
+    return groups_of(pairs.ecgs, column, cuts)
+
+
+def groups_of(ecgs: pl.DataFrame, column: str, cuts: Sequence[float] = ()) -> Strata:
+    """The groups of a column of a frame with a row per ECG.
 
     Years and texts are groups of their own, other numbers are put in bands ("40 to 59"); ``cuts``
     are lower limits of bands of your own. Blank cells, ages outside 0 to 120 and years before 1950
     are "unknown". Raises UsageError where there is no such column or ``cuts`` do not rise.
     """
-    texts = _column(pairs, column)
+    texts = _column(ecgs, column)
     numbers = texts.cast(pl.Float64, strict=False)
     known = texts.is_not_null()
     if cuts:
@@ -71,7 +76,7 @@ def strata_over_time(pairs: Pairs, column: str) -> Strata:
     Dates are read as YYYY-MM-DD, YYYYMMDD or YYYY with anything after it; what is none is
     "unknown". Raises UsageError where no cell is a date.
     """
-    texts = _column(pairs, column)
+    texts = _column(pairs.ecgs, column)
     parts = texts.str.extract_groups(r"^(\d{4})(?:-?(\d{2})(?:-?\d{2})?(?:[ T].*)?)?(?:\.0)?$")
     year = parts.struct.field("1").cast(pl.Int32, strict=False)
     month = parts.struct.field("2").cast(pl.Int32, strict=False)
@@ -109,15 +114,15 @@ def strata_counts(pairs: Pairs, strata: Strata) -> pl.DataFrame:
     )
 
 
-def _column(pairs: Pairs, column: str) -> pl.Series:
+def _column(ecgs: pl.DataFrame, column: str) -> pl.Series:
     """The column as trimmed text, blanks as null."""
-    if column not in pairs.ecgs.columns:
-        kept = ", ".join(n for n in pairs.ecgs.columns if n not in (LABEL_ROW, ID)) or "none"
+    if column not in ecgs.columns:
+        kept = ", ".join(n for n in ecgs.columns if n not in (LABEL_ROW, ID)) or "none"
         raise UsageError(
             f"there is no column {column!r} beside the labels; there are: {kept}. "
-            f"Next step: overread labels extract ... --keep {column}"
+            f"Next step: name one of these, or overread labels extract ... --keep {column}"
         )
-    texts = pairs.ecgs[column].cast(pl.String).str.strip_chars()
+    texts = ecgs[column].cast(pl.String).str.strip_chars()
     return texts.set(texts.str.to_lowercase().is_in(list(_BLANK)).fill_null(False), None)
 
 

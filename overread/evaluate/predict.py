@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from overread.files import fingerprint, locked, output_folder
 from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
 from overread.signals.store import SIGNALS_FILE, Store, open_store
 
+if TYPE_CHECKING:
+    from overread.train.model import Model
+
 PREDICTIONS: Final = Path("overread-out/predictions")
 PREDICTIONS_FILE: Final = "predictions.parquet"
 SCORE: Final = "score_"
@@ -24,7 +27,6 @@ SCORE: Final = "score_"
 CARRIED: Final = ("index", "id", "window", "patient_id", "split")
 
 _COMMAND: Final = "predict"
-_BATCH: Final = 256
 
 
 def predict(
@@ -62,6 +64,8 @@ def predict(
                 "kind": model.paradigm.kind,
                 "paradigm": model.config.paradigm,
                 "reader": model.config.labels,
+                "split": model.config.split,
+                "split_column": model.config.split_column,
                 "synthetic": bool(store.manifest.options.get("synthetic")),
                 "trained_on_synthetic": model.metadata["synthetic"],
             },
@@ -79,7 +83,7 @@ def predict(
                 f"{out} holds other predictions. Next step: choose another folder with --out, or "
                 "give --overwrite."
             )
-        scores = _scores(model, store, torch.device(device))
+        scores = _scores(model, store)
         table = store.records.select(list(CARRIED))
         for label, column in zip(model.labels, scores.T, strict=True):
             table = table.append_column(f"{SCORE}{label}", pa.array(column, pa.float32()))
@@ -92,27 +96,10 @@ def predict(
     return code
 
 
-def _scores(model: Any, store: Store, device: Any) -> npt.NDArray[np.float32]:
-    from overread.train.data import Feed, without_labels
-    from overread.train.scoring import score
+def _scores(model: Model, store: Store) -> npt.NDArray[np.float32]:
+    from overread.train.scoring import score_store
 
-    corpus = without_labels(store, store.indices())
-    feed = Feed(
-        corpus,
-        corpus.splits["train"],
-        source=model.config.labels,
-        normalize=model.config.normalize,
-        device=device,
-        resident=False,
-    )
-    scores = score(
-        model.paradigm,
-        feed,
-        labels=len(model.labels),
-        batch=_BATCH,
-        device=device,
-        autocast=model.config.precision,
-    )
+    scores = score_store(model.paradigm, store, model.config, len(model.labels))
     if bad := int((~np.isfinite(scores)).any(1).sum()):
         raise OverreadError(
             f"the scores of {bad} windows are not finite. Next step: look for a diverged training "

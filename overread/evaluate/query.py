@@ -28,7 +28,6 @@ QUERIES: Final = Path("overread-out/queries")
 
 _COMMAND: Final = "query"
 _COLUMN: Final = f"{SCORE}query"
-_BATCH: Final = 256
 
 
 def query(
@@ -88,7 +87,7 @@ def query(
                 )
             table = pq.read_table(out / PREDICTIONS_FILE)
         else:
-            table = _similarities(model, model.paradigm, asked, opened, torch.device(device))
+            table = _similarities(model, model.paradigm, asked, opened)
             (out / RUN_FILE).unlink(missing_ok=True)
             write_table(out / PREDICTIONS_FILE, table)
             planned.write(out)
@@ -122,24 +121,12 @@ class _Asked:
         return self._paradigm.similarity(ecgs, self._texts)
 
 
-def _similarities(model: Model, paradigm: Clip, text: str, store: Store, device: Any) -> pa.Table:
+def _similarities(model: Model, paradigm: Clip, text: str, store: Store) -> pa.Table:
     import pyarrow as pa
 
-    from overread.train.data import Feed, without_labels
-    from overread.train.scoring import score
+    from overread.train.scoring import score_store
 
-    corpus = without_labels(store, store.indices())
-    feed = Feed(
-        corpus,
-        corpus.splits["train"],
-        source=model.config.labels,
-        normalize=model.config.normalize,
-        device=device,
-        resident=False,
-    )
     asked: Any = _Asked(paradigm, [text])
-    scores = score(
-        asked, feed, labels=1, batch=_BATCH, device=device, autocast=model.config.precision
-    )
+    scores = score_store(asked, store, model.config, 1)
     table = store.records.select(list(CARRIED))
     return table.append_column(_COLUMN, pa.array(scores[:, 0], pa.float32()))

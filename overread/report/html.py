@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: Letters, gaps between columns among them, that fit across a page of paper and a screen.
 _PAPER: Final = 90
 _SCREEN: Final = 115
+#: Beyond this, intervals stand below their numbers.
+_STACKED: Final = 150
 _LONG_TEXT: Final = 40
 _MANY_COLUMNS: Final = 9
 #: So many rows are not torn apart on paper.
@@ -46,7 +48,9 @@ def table_to_html(table: Table) -> str:
 
 
 def layout(table: Table) -> str:
-    """Classes for the style sheet: small on paper, on screen too, upright headings, one piece."""
+    """Classes for the style sheet: small on paper, on screen too, intervals below their numbers,
+    upright headings, one piece.
+    """
     cells = zip(*table.rows, strict=True) if table.rows else ()
     letters = sum(
         3 + min(max(len(shown(column, cell)) for cell in column_cells), _LONG_TEXT)
@@ -55,6 +59,7 @@ def layout(table: Table) -> str:
     classes = {
         "small": letters > _PAPER,
         "wide": letters > _SCREEN,
+        "stacked": letters > _STACKED,
         "upright": len(table.columns) > _MANY_COLUMNS,
         "whole": len(table.rows) <= _SHORT,
     }

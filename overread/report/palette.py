@@ -17,3 +17,5 @@ MUTED: Final = "#5C6570"
 RULE: Final = "#D5DADF"
 #: Few to many, all shades of `ADDED`.
 SHADES: Final = ("#EAF3F9", "#004A75")
+#: Models side by side. For no kind of colour vision are two of them closer than 13 units of CIELAB.
+SERIES: Final = ("#0072B2", "#B84A00", "#1F2328", "#1F7A3A", "#5B1F80", "#A0527A")

@@ -25,11 +25,13 @@ from overread.stats.estimate import Floats, check_level, ratio, two_sided_z
 
 Integers = npt.NDArray[np.int64]
 
+#: Of the replicates so many must be estimable; fewer tell of luck, not of uncertainty.
+ENOUGH = 0.9
+
 # Patterns of more patients than this are drawn as binomial counts, patients of the others one by
 # one: a binomial draw costs about as much as this many patients.
 _COMMON = 8
 _PIECE = 20  # resamples that a worker draws at a time
-_ENOUGH = 0.9  # of the replicates must be estimable; fewer tell of luck, not of uncertainty
 
 
 def cluster_cells(
@@ -80,19 +82,32 @@ def resampled_cells(
 
     if not multiplicity.sum():
         raise UsageError("there is no patient to resample")
-    draw = _sampler(multiplicity)
     # Most cells of a pattern are 0. A dense product is left to BLAS, whose threads fight with ours.
     sums = csr_array(patterns.T)
+    return _each(lambda drawn: np.asarray(sums @ drawn, np.int64), multiplicity,
+                 replicates, seed, workers)  # fmt: skip
 
-    def totals(some: Sequence[np.random.SeedSequence]) -> list[Integers]:
-        return [np.asarray(sums @ draw(each), np.int64) for each in some]
 
-    seeds = np.random.SeedSequence(seed).spawn(replicates)
-    pieces = [seeds[start : start + _PIECE] for start in range(0, replicates, _PIECE)]
-    with ThreadPoolExecutor(workers) as pool:
-        with uninterrupted():  # Ctrl-C while work is handed in can leave the pool's lock held
-            waiting = pool.map(totals, pieces)
-        return np.array([row for rows in waiting for row in rows])
+def resampled(
+    statistics: Callable[[Integers], npt.NDArray[Any]],
+    clusters: int,
+    *,
+    replicates: int = 1000,
+    seed: int = 0,
+    workers: int = 1,
+) -> npt.NDArray[Any]:
+    """Statistics (replicates, ...) of resamples of so many patients.
+
+    ``statistics`` is given how often each patient is in a resample, int64 (clusters,): where it
+    computes all labels, metrics and models from these counts, they share them, and differences
+    between models have intervals too. It is called in several threads.
+
+    >>> resampled(lambda counts: np.array([counts.sum(), 1]), 6, replicates=2).tolist()
+    [[6, 1], [6, 1]]
+    """
+    if clusters < 1:
+        raise UsageError("there is no patient to resample")
+    return _each(statistics, np.ones(clusters, np.int64), replicates, seed, workers)
 
 
 def resampling_counts(
@@ -128,6 +143,7 @@ def logit_interval(
     lowest: float = 0.0,
     highest: float = 1.0,
     level: float = 0.95,
+    patients: npt.ArrayLike | None = None,
 ) -> Resampled:
     """The interval of a statistic that lies between two ends: for sensitivity, PPV, kappa and such.
 
@@ -137,6 +153,10 @@ def logit_interval(
     percentile interval (``benchmarks/interval_coverage.py``). For kappa and differences ``lowest``
     is -1. The limits are NaN at an end itself, and where all resamples are the same: they tell
     nothing then, whereas ``clopper_pearson`` of the number of patients does for a proportion.
+
+    ``patients`` (...) says how many patients the statistic rests on (``effective_patients``): few
+    vary less in resamples than patients do, so that the interval is widened as Student's t is
+    (Hesterberg TC. Am Stat 2015;69:371-386), and there is none from fewer than two.
 
     >>> low, high, estimable = logit_interval([0.7, 0.8, 0.9], 0.8)
     >>> f"{low:.3f} {high:.3f}"
@@ -153,13 +173,30 @@ def logit_interval(
     inside = enough & varies & (share > 0) & (share < 1)
     odds = ratio(share, np.where(inside, 1 - share, 0))
     # The slope of the logit at a share p is 1 / (p (1 - p)).
-    half = two_sided_z(level) * sd / (highest - lowest) * (1 + odds) ** 2 / odds
+    width = two_sided_z(level) if patients is None else _few(level, patients)
+    half = width * sd / (highest - lowest) * (1 + odds) ** 2 / odds
     factor = np.exp(np.minimum(half, 300))  # beyond this the limits are the ends, without overflow
 
     def back(odds: Floats) -> Floats:
         return lowest + (highest - lowest) * odds / (1 + odds)
 
     return Resampled(back(odds / factor), back(odds * factor), estimable)
+
+
+def effective_patients(
+    cases: npt.NDArray[np.bool_], clusters: npt.NDArray[np.integer[Any]]
+) -> float:
+    """How many patients with one case each would tell as much as these do.
+
+    ``cases`` (N,) says which ECGs are meant, ``clusters`` (N,) names the patient of each ECG, from
+    0. The square of the sum of cases per patient by the sum of their squares (Kish L. Survey
+    Sampling. Wiley 1965); 0 without cases.
+
+    >>> effective_patients(np.array([True, True, True, False]), np.array([0, 0, 1, 2]))
+    1.8
+    """
+    held = np.bincount(clusters[cases]).astype(np.float64)
+    return float(held.sum() ** 2 / (held**2).sum()) if held.any() else 0.0
 
 
 def percentile_interval(samples: npt.ArrayLike, *, level: float = 0.95) -> Resampled:
@@ -183,12 +220,43 @@ def percentile_interval(samples: npt.ArrayLike, *, level: float = 0.95) -> Resam
     return Resampled(quantile((1 - level) / 2), quantile((1 + level) / 2), estimable)
 
 
+def _few(level: float, patients: npt.ArrayLike) -> Floats:
+    """How many standard deviations of resamples to each side; NaN from fewer than two patients."""
+    from scipy.special import stdtrit
+
+    check_level(level)
+    freedom = np.asarray(patients, np.float64) - 1
+    freedom = np.where(freedom >= 1, freedom, np.nan)
+    return np.asarray(stdtrit(freedom, (1 + level) / 2) * np.sqrt(1 + 1 / freedom), np.float64)
+
+
+def _each(
+    statistics: Callable[[Integers], npt.NDArray[Any]],
+    multiplicity: Integers,
+    replicates: int,
+    seed: int,
+    workers: int,
+) -> npt.NDArray[Any]:
+    """The statistics of every resample, in order, whoever computed them."""
+    draw = _sampler(multiplicity)
+
+    def some(seeds: Sequence[np.random.SeedSequence]) -> list[npt.NDArray[Any]]:
+        return [statistics(draw(each)) for each in seeds]
+
+    seeds = np.random.SeedSequence(seed).spawn(replicates)
+    pieces = [seeds[start : start + _PIECE] for start in range(0, replicates, _PIECE)]
+    with ThreadPoolExecutor(workers) as pool:
+        with uninterrupted():  # Ctrl-C while work is handed in can leave the pool's lock held
+            waiting = pool.map(some, pieces)
+        return np.array([row for rows in waiting for row in rows])
+
+
 def _estimable(samples: Floats) -> tuple[Integers, npt.NDArray[np.bool_]]:
     """How many replicates are not NaN, and whether that is enough."""
     if not len(samples):
         raise UsageError("there are no replicates")
     count = np.asarray(np.count_nonzero(~np.isnan(samples), axis=0), np.int64)
-    return count, count >= max(1.0, _ENOUGH * len(samples))
+    return count, count >= max(1.0, ENOUGH * len(samples))
 
 
 def _summed(cells: npt.NDArray[Any], clusters: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -18,73 +18,106 @@ from overread.stats.estimate import Estimate, Floats, normal_estimate
 Booleans = npt.NDArray[np.bool_]
 
 
+class Runs(NamedTuple):
+    """Weights by run of equal scores with positives, the highest score first.
+
+    ``gained`` are those of its positives, ``hits`` of all positives to its end, ``above`` of the
+    negatives to its start and ``admitted`` to its end; ``negatives`` is the weight of them all.
+    """
+
+    gained: npt.NDArray[Any]
+    hits: npt.NDArray[Any]
+    above: npt.NDArray[Any]
+    admitted: npt.NDArray[Any]
+    negatives: float
+
+
 class Ranking:
     """One label's cases, sorted once by score, so that each resample costs one pass.
 
-    ``weights`` (N,), in the order of the cases, say how often each is in the resample; without
-    them each counts once. Whole weights give the values of a table with repeated rows.
+    ``weights`` say how often each case is in the resample; without them each counts once. Whole
+    weights give the values of a table with repeated rows. Where ``clusters`` (N,) names the
+    patient of each case, from 0, weights are those of the patients, which several labels can share.
 
     >>> ranking = Ranking([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     >>> ranking.auroc(), round(ranking.average_precision(), 6)
     (0.75, 0.833333)
     >>> ranking.auroc(np.array([1, 0, 2, 1]))
     1.0
+    >>> Ranking([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], [0, 1, 2, 0]).auroc(np.array([1, 0, 2]))
+    1.0
     """
 
-    def __init__(self, truth: npt.ArrayLike, scores: npt.ArrayLike) -> None:
+    def __init__(
+        self, truth: npt.ArrayLike, scores: npt.ArrayLike, clusters: npt.ArrayLike | None = None
+    ) -> None:
         positive, values = checked(truth, scores)
-        self._order = np.argsort(-values, kind="stable")
-        ordered = values[self._order]
-        # A threshold admits all or none of a run of equal scores; only runs with positives count.
-        new = np.ones(len(ordered), np.bool_)
-        new[1:] = ordered[1:] != ordered[:-1]
-        starts = np.flatnonzero(new)
-        self._positives = np.flatnonzero(positive[self._order])
-        runs, self._first = np.unique(np.cumsum(new)[self._positives] - 1, return_index=True)
-        self._last = np.append(self._first[1:], len(self._positives))[: len(runs)]
-        self._start = starts[runs]
-        self._end = np.append(starts[1:], len(ordered))[runs]
+        case = np.arange(len(values)) if clusters is None else np.asarray(clusters, np.int64)
+        if len(case) != len(values):
+            raise UsageError(f"{len(case)} patients are given for {len(values)} cases")
+        self._weights = int(case.max()) + 1 if len(case) else 0
+        self._exact = clusters is None
+        # Highest first: a threshold admits all of a run of equal scores or none of it.
+        self._positives, hits = _descending(case[positive], values[positive])
+        self._negatives, alarms = _descending(case[~positive], values[~positive])
+        runs, self._first = np.unique(hits, return_index=True)
+        self._last = np.append(self._first[1:], len(hits))[: len(runs)]
+        self._above = np.searchsorted(alarms, runs, side="left")
+        self._admitted = np.searchsorted(alarms, runs, side="right")
 
     def auroc(self, weights: npt.NDArray[Any] | None = None) -> float:
         """The chance that a positive scores above a negative (Mann-Whitney); NaN without either."""
-        gained, hits, before, alarms, negatives = self._runs(weights)
-        if not len(hits) or not hits[-1] or not negatives:
-            return float("nan")
-        # Halved last, so that whole weights stay whole.
-        return float(
-            (gained * (2 * negatives - before - alarms)).sum() / (2 * hits[-1] * negatives)
-        )
+        return self.areas(weights)[0]
 
     def average_precision(self, weights: npt.NDArray[Any] | None = None) -> float:
         """The mean precision over the positives, as scikit-learn defines it; NaN without either."""
-        gained, hits, _, alarms, negatives = self._runs(weights)
-        if not len(hits) or not hits[-1] or not negatives:
-            return float("nan")
-        # A run without weight on top of the list has no precision, and gains nothing.
-        precision = np.divide(hits, hits + alarms, out=np.zeros(len(hits)), where=hits > 0)
-        return float((gained * precision).sum() / hits[-1])
+        return self.areas(weights)[1]
 
-    def _runs(
-        self, weights: npt.NDArray[Any] | None
-    ) -> tuple[Floats, Floats, Floats, Floats, float]:
-        """Weights by run: of its positives, of all positives to its end, of the negatives to its
-        start and to its end; and of all negatives.
-        """
+    def areas(self, weights: npt.NDArray[Any] | None = None) -> tuple[float, float]:
+        """AUROC and average precision at once."""
+        runs = self.runs(weights)
+        if runs is None:
+            return float("nan"), float("nan")
+        gained, hits, above, admitted, negatives = runs
+        total = hits[-1]
+        # Halved last, so that whole weights stay whole.
+        area = (gained * (2 * negatives - above - admitted)).sum() / (2 * total * negatives)
+        # A run without weight on top of the list has no precision, and gains nothing.
+        precision = np.divide(hits, hits + admitted, out=np.zeros(len(hits)), where=hits > 0)
+        return float(area), float((gained * precision).sum() / total)
+
+    def runs(self, weights: npt.NDArray[Any] | None = None) -> Runs | None:
+        """The curves' corners; None without positives or without negatives."""
         if weights is None:
-            weights = np.ones(len(self._order))
-        if len(weights) != len(self._order):
-            raise UsageError(f"{len(weights)} weights are given for {len(self._order)} cases")
-        w = weights[self._order]
-        admitted = np.append(0.0, np.cumsum(w, dtype=np.float64))
-        found = np.append(0.0, np.cumsum(w[self._positives], dtype=np.float64))
-        earlier, hits = found[self._first], found[self._last]
-        return (
-            hits - earlier,
+            weights = np.ones(self._weights, np.int64)
+        short = len(weights) != self._weights if self._exact else len(weights) < self._weights
+        if short:
+            raise UsageError(f"{len(weights)} weights are given for {self._weights} cases")
+        found, alarms = (_sums(weights, case) for case in (self._positives, self._negatives))
+        if not found[-1] or not alarms[-1]:
+            return None
+        hits = found[self._last]
+        return Runs(
+            hits - found[self._first],
             hits,
-            admitted[self._start] - earlier,
-            admitted[self._end] - hits,
-            float(admitted[-1] - found[-1]),
+            alarms[self._above],
+            alarms[self._admitted],
+            alarms[-1],
         )
+
+
+def _descending(case: npt.NDArray[Any], values: Floats) -> tuple[npt.NDArray[Any], Floats]:
+    """Cases and their negated scores, the highest score first."""
+    order = np.argsort(-values, kind="stable")
+    return case[order], -values[order]
+
+
+def _sums(weights: npt.NDArray[Any], case: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The weights of the first 0, 1, ... cases; whole ones stay exact, and are added faster."""
+    kind = np.float64 if weights.dtype.kind == "f" else np.int64
+    out = np.zeros(len(case) + 1, kind)
+    np.cumsum(weights.astype(kind, copy=False).take(case), out=out[1:])
+    return out
 
 
 def auroc(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float:

@@ -13,8 +13,10 @@ from overread.errors import UsageError
 from overread.stats.agreement import cohen_kappa, sensitivity
 from overread.stats.bootstrap import (
     cluster_cells,
+    effective_patients,
     logit_interval,
     percentile_interval,
+    resampled,
     resampled_cells,
     resampling_counts,
 )
@@ -204,3 +206,53 @@ def test_what_cannot_be_resampled_is_refused():
         percentile_interval([])
     with pytest.raises(UsageError, match="level is 95"):
         percentile_interval([1, 2], level=95)
+
+
+def test_d03_any_statistic_of_shared_counts_is_the_same_for_all_workers():
+    random = np.random.default_rng(0)
+    values = random.normal(size=(300, 2, 3))
+
+    def means(counts):
+        return np.tensordot(counts, values, 1) / counts.sum()
+
+    one, two = (resampled(means, 300, replicates=50, seed=1, workers=n) for n in (1, 2))
+    assert one.shape == (50, 2, 3)
+    assert one.tobytes() == two.tobytes()
+    expected = [means(counts) for counts in resampling_counts(300, replicates=50, seed=1)]
+    assert one == pytest.approx(np.array(expected), abs=1e-14)
+    with pytest.raises(UsageError, match="no patient to resample"):
+        resampled(means, 0)
+
+
+def test_effective_patients_are_fewer_where_some_have_many_ecgs():
+    one_each = np.arange(9)
+    assert effective_patients(np.ones(9, bool), one_each) == 9
+    assert effective_patients(one_each < 4, one_each) == 4
+    # 8 ECGs of one patient and one of another: (8 + 1)^2 / (64 + 1).
+    assert effective_patients(np.ones(9, bool), np.array([5] * 8 + [2])) == pytest.approx(81 / 65)
+    assert effective_patients(np.zeros(9, bool), one_each) == 0
+
+
+def test_few_patients_widen_an_interval_as_students_t_does():
+    stats = pytest.importorskip("scipy.stats")
+    random = np.random.default_rng(0)
+    samples = random.normal(0.5, 0.01, 2000)
+    widths = []
+    for patients in (None, 1e9, 12, 2):
+        low, high, _ = logit_interval(samples, 0.5, patients=patients)
+        widths.append(float(high - low))
+    assert widths[1] == pytest.approx(widths[0], rel=1e-6)
+    for patients, width in ((12, widths[2]), (2, widths[3])):
+        factor = stats.t.ppf(0.975, patients - 1) / 1.959964 * np.sqrt(patients / (patients - 1))
+        assert width / widths[0] == pytest.approx(factor, rel=0.05)
+    assert np.isnan(logit_interval(samples, 0.5, patients=1.5).low)
+
+
+def test_few_patients_widen_the_mean_to_students_own_interval():
+    """A bootstrap of a mean has the standard deviation s sqrt((n - 1) / n) / sqrt(n)."""
+    stats = pytest.importorskip("scipy.stats")
+    values = np.random.default_rng(1).normal(0.5, 0.001, 10)
+    samples = resampled(lambda counts: counts @ values / 10, 10, replicates=20_000)
+    low, high, _ = logit_interval(samples, values.mean(), patients=10)
+    expected = stats.t.interval(0.95, 9, values.mean(), stats.sem(values))
+    assert (float(low), float(high)) == pytest.approx(expected, abs=2e-5)

@@ -32,3 +32,25 @@ def test_s06_coverage_is_93_to_97_percent():
     found, names = coverage(1000, 1000)
     outside = {n: c for n, c in zip(names, found[:, 0], strict=True) if not 0.93 <= c <= 0.97}
     assert outside == {}
+
+
+def coverage_of_scores(simulations: int, replicates: int, populations: int) -> np.ndarray:
+    """(value or difference, labels and macro, AUROC and AUPRC, logit percentile naive)."""
+    module = runpy.run_path(str(BENCHMARK))
+    scenario = module["SCORES"][0]
+    true = module["true_scores"](scenario, populations)
+    runs = [module["covered_scores"](scenario, true, seed, replicates)
+            for seed in range(simulations)]  # fmt: skip
+    return np.mean(runs, axis=0)
+
+
+def test_s06_intervals_of_auroc_and_auprc_cover_and_naive_ones_do_not():
+    found = coverage_of_scores(60, 100, 2)
+    assert (found[..., 0] >= 0.86).all()
+    assert found[0, ..., 2].mean() < 0.91
+
+
+@pytest.mark.slow
+def test_s06_coverage_of_auroc_and_auprc_is_93_to_97_percent():
+    found = coverage_of_scores(1000, 400, 20)[..., 0]
+    assert ((found >= 0.93) & (found <= 0.97)).all(), found

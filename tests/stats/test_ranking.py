@@ -66,6 +66,31 @@ def test_a_resample_of_patients_equals_its_repeated_rows():
         )
 
 
+def test_weights_of_patients_are_those_of_their_cases():
+    random = np.random.default_rng(2)
+    patient = random.integers(0, 40, 100)
+    truth, scores = random.integers(0, 2, 100), random.integers(0, 9, 100)
+    ranking, shared = Ranking(truth, scores), Ranking(truth, scores, patient)
+    for counts in resampling_counts(40, replicates=5):
+        assert shared.areas(counts) == ranking.areas(counts[patient])
+    assert shared.areas() == ranking.areas()
+    with pytest.raises(UsageError, match="39 weights are given for 40"):
+        shared.auroc(np.ones(39))
+    with pytest.raises(UsageError, match="2 patients are given for 3 cases"):
+        Ranking([0, 1, 0], [1, 2, 3], [0, 1])
+
+
+def test_weights_need_not_be_whole():
+    metrics = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(3)
+    truth, scores, weights = random.integers(0, 2, 50), random.integers(0, 9, 50), random.random(50)
+    area, precision = Ranking(truth, scores).areas(weights)
+    assert area == pytest.approx(metrics.roc_auc_score(truth, scores, sample_weight=weights))
+    assert precision == pytest.approx(
+        metrics.average_precision_score(truth, scores, sample_weight=weights)
+    )
+
+
 def test_s10_constant_scores_rank_nothing():
     assert auroc([0, 1, 1], [0.3, 0.3, 0.3]) == 0.5
     assert average_precision([0, 1, 1], [0.3, 0.3, 0.3]) == pytest.approx(2 / 3)

@@ -1,0 +1,60 @@
+"""``overread evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from overread.cli.discrepancy import ByOption, ReportFormat, grouping
+
+_OUT = Path("overread-out/evaluation")
+
+
+def evaluate(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of runs or of predictions, or tables of scores or 0/1 decisions. "
+            "Default: all under overread-out/runs."
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of an extraction, or a table of labels. Default: what the runs were "
+            "trained with."
+        ),
+    ] = None,
+    by: ByOption = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = _OUT,
+    format: Annotated[
+        list[ReportFormat] | None, typer.Option(help="Repeat it for several. Default: html.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads. Default: one per processor.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a report of other options.")] = False,
+) -> None:
+    """Evaluate models against machine and expert labels and write the report."""
+    from overread.evaluate.run import write_evaluation
+
+    formats = list(dict.fromkeys(format or [ReportFormat.html]))
+    write_evaluation(
+        runs or (),
+        truth,
+        out,
+        by=[grouping(one) for one in by or ()],
+        split=split,
+        formats=[one.value for one in formats],
+        replicates=resamples,
+        seed=seed,
+        workers=workers,
+        overwrite=overwrite,
+        console=Console(),
+    )

@@ -1,0 +1,148 @@
+"""AUROC and AUPRC of every run, label and group from one bootstrap over patients.
+
+All figures are computed from the same resamples, so that differences between runs have intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from overread.evaluate.scores import Evaluated, Integers
+from overread.stats.bootstrap import ENOUGH, effective_patients, logit_interval, resampled
+from overread.stats.estimate import Floats, ratio
+from overread.stats.ranking import Ranking
+
+#: The order of the last axis of every array here.
+METRICS: Final = ("auroc", "auprc")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Values of all patients with their 95 % limits; NaN where there is none."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What runs are worth: ``values`` (rows, labels + 1, 2) and ``samples`` (replicates, ...).
+
+    A row is a run against a reader's labels, among all ECGs or those of a group; ``row`` finds it.
+    The last label is the macro mean over the labels that can be estimated in that row. ``ecgs`` and
+    ``positives`` (rows, labels) count the ECGs whose label is known, and those that have it;
+    ``patients`` (rows, labels) how many patients the scarcer kind of ECGs amounts to.
+    """
+
+    evaluated: Evaluated
+    rows: dict[tuple[str, int, tuple[int, int] | None], int]
+    values: Floats
+    samples: Floats
+    ecgs: Integers
+    positives: Integers
+    patients: Floats
+    replicates: int
+
+    def row(
+        self, model: int, reader: str | None = None, group: tuple[int, int] | None = None
+    ) -> int:
+        """The row of a run by its number; ``group``: numbers of the column and of the group in it.
+
+        Groups are measured against the main reader alone.
+        """
+        return self.rows[reader or self.evaluated.reader, model, group]
+
+    def bounds(self, row: int) -> Bounds:
+        """AUROC and AUPRC (labels + 1, 2) of one row."""
+        return self._bounds(self.values[row], self.samples[:, row], row, 0.0)
+
+    def difference(self, row: int, other: int) -> Bounds:
+        """What the first row has over the other, (labels + 1, 2)."""
+        value = self.values[row] - self.values[other]
+        return self._bounds(value, self.samples[:, row] - self.samples[:, other], row, -1.0)
+
+    def _bounds(self, value: Floats, samples: Floats, row: int, lowest: float) -> Bounds:
+        patients = np.repeat(self.patients[row][:, None], len(METRICS), 1)
+        spread = np.where(np.isnan(samples), 0.0, samples)[:, :-1].var(axis=0)
+        # The mean's degrees of freedom from those of its parts (Welch BL. Biometrika
+        # 1947;34:28-35).
+        share = np.divide(spread, spread.sum(0), out=np.zeros_like(spread), where=spread > 0)
+        parts = (share**2 / np.maximum(patients - 1, 1)).sum(0)
+        mean = 1 + np.divide(1.0, parts, out=np.zeros_like(parts), where=parts > 0)
+        limits = logit_interval(
+            samples, value, lowest=lowest, patients=np.concatenate([patients, mean[None]])
+        )
+        return Bounds(value, limits.low, limits.high)
+
+    def estimable(self, row: int) -> npt.NDArray[np.bool_]:
+        """Which labels (labels,) have positives and negatives: those of the macro mean."""
+        return ~np.isnan(self.values[row, :-1, 0])
+
+
+def measure(
+    evaluated: Evaluated, *, replicates: int = 1000, seed: int = 0, workers: int = 1
+) -> Measures:
+    """All figures from the same resamples of patients, however many workers share them."""
+    rankings: list[list[Ranking]] = []
+    rows: dict[tuple[str, int, tuple[int, int] | None], int] = {}
+    ecgs, positives, patients = [], [], []
+
+    def add(reader: str, group: tuple[int, int] | None, within: npt.NDArray[np.bool_]) -> None:
+        truth = evaluated.truth[reader]
+        known = (truth >= 0) & within[:, None]
+        sides = [
+            [effective_patients(one, evaluated.patient) for one in (known & (truth == value)).T]
+            for value in (0, 1)
+        ]
+        for number, model in enumerate(evaluated.models):
+            rows[reader, number, group] = len(rankings)
+            rankings.append([
+                Ranking(truth[at, label], model.values[at, label], evaluated.patient[at])
+                for label, at in enumerate(known.T)
+            ])  # fmt: skip
+            ecgs.append(known.sum(0))
+            positives.append(((truth == 1) & known).sum(0))
+            patients.append(np.min(sides, axis=0))
+
+    for reader in evaluated.truth:
+        add(reader, None, np.ones(len(evaluated.patient), np.bool_))
+    for column, strata in enumerate(evaluated.groups):
+        for group in range(len(strata.names)):
+            add(evaluated.reader, (column, group), strata.codes == group)
+
+    def areas(counts: Integers) -> Floats:
+        return np.array([[label.areas(counts) for label in row] for row in rankings])
+
+    everyone = int(evaluated.patient.max()) + 1
+    values = areas(np.ones(everyone, np.int64))
+    samples = resampled(areas, everyone, replicates=replicates, seed=seed, workers=workers)
+    out = ~np.isnan(values)
+    samples = np.concatenate([samples, _with_macro(_filled(samples), out)[..., -1:, :]], axis=-2)
+    return Measures(
+        evaluated, rows, _with_macro(values, out), samples,
+        np.array(ecgs), np.array(positives), np.array(patients), replicates,
+    )  # fmt: skip
+
+
+def _with_macro(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """The labels (..., rows, labels, 2), and behind them the mean of those that are known."""
+    total = np.where(known, values, 0.0).sum(-2, keepdims=True)
+    n = np.broadcast_to(known.sum(-2, keepdims=True), total.shape)
+    mean = np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    return np.concatenate([values, mean], axis=-2)
+
+
+def _filled(samples: Floats) -> Floats:
+    """Samples (replicates, ...) in which few are missing, with the mean of the others there.
+
+    A resample without any positive of one rare label still tells of the mean over all labels.
+    """
+    missing = np.isnan(samples)
+    n = np.count_nonzero(~missing, axis=0)
+    mean = ratio(np.where(missing, 0.0, samples).sum(0), n)
+    return np.where(missing & (n >= ENOUGH * len(samples)), mean, samples)
