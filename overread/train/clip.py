@@ -6,6 +6,8 @@ they are is worked out on the host, from positions known there, while the device
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -71,6 +73,7 @@ class Clip:
 
     kind: Final = "similarity"
     net: TwoTowers
+    data = ""
 
     def __init__(self, config: TrainConfig, labels: tuple[str, ...], state: dict[str, Any]) -> None:
         self.config, self.state = config, state
@@ -122,6 +125,9 @@ class Clip:
 
     def _learn_from(self, corpus: Corpus, statements: Statements) -> None:
         self.statements = statements
+        # With the tokenizer, which may come from a folder, and the prompts.
+        read = f"{statements.sha256()} {json.dumps(self.state, sort_keys=True)}"
+        self.data = hashlib.sha256(read.encode()).hexdigest()
         self._row, self._values = corpus.table_row, corpus.values[self.config.labels]
         self._tokens = self._tokenized(statements.texts)
         # One more: some tokenizers pad with the end token, which a text keeps.

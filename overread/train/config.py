@@ -70,6 +70,7 @@ class TrainConfig:
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # bf16 on a GPU
     compile: Literal["auto", "yes", "no"] = "auto"  # yes on a GPU
     resident: Literal["auto", "yes", "no"] = "auto"  # all ECGs in the device's memory
+    auto_batch: bool = False  # half the batch where memory runs out
     log_every: int = 50  # steps
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class TrainConfig:
 
 
 #: Keys that say where a run computes, not what: they may differ when it is resumed.
-MACHINE: Final = ("device", "precision", "compile", "resident", "log_every")
+MACHINE: Final = ("device", "precision", "compile", "resident", "auto_batch", "log_every")
 
 _PATHS: Final = ("label_table", "store", "unlabeled", "text_folder", "init")
 

@@ -211,14 +211,18 @@ class Feed:
         source: str,
         normalize: str,
         device: torch.device,
-        resident: bool,
+        resident: bool | Tensor | None,
     ) -> None:
+        """``resident``: hold the ECGs on the device; or another feed's ``resident`` of the same."""
         self._corpus, self._positions = corpus, positions
         self._normalize, self._device = normalize, device
         rows = corpus.rows[positions]
         self._norm = torch.from_numpy(corpus.store.norm[rows]).to(device)
         self._values = torch.from_numpy(corpus.values[source][positions]).to(device)
-        self._resident = self._all(rows) if resident else None
+        #: All its ECGs on the device, int16 (n, 12, 2500); None: read from the store.
+        self.resident = resident if isinstance(resident, Tensor) else None
+        if resident is True:
+            self.resident = self._all(rows)
         self._buffers: list[Tensor] = []
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -241,8 +245,10 @@ class Feed:
 
     def _gathered(self, slot: int, at: Integers) -> Tensor | None:
         """In the thread: the windows in a buffer, and on their way to the device."""
-        if self._resident is not None:
+        if self.resident is not None:
             return None
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)  # a new thread begins with the first card
         while len(self._buffers) <= slot or len(self._buffers[slot]) < len(at):
             self._buffers[slot:] = [self._buffer(len(at))]
         if self._device.type != "cuda":
@@ -269,8 +275,8 @@ class Feed:
                 stream = torch.cuda.current_stream(self._device)
                 stream.wait_event(self._copied[slot])
                 signals.record_stream(stream)
-        if self._resident is not None:
-            signals = self._resident.index_select(0, index)
+        if self.resident is not None:
+            signals = self.resident.index_select(0, index)
         assert signals is not None
         values = self._values.index_select(0, index)
         ecgs, unit = normalised(signals, self._norm.index_select(0, index), self._normalize)
@@ -318,10 +324,11 @@ def _first_store() -> Store:
 
 def _shared_patients(patient: Integers, splits: dict[str, Integers], *, allowed: bool) -> list[str]:
     """Refuses a patient in two splits (or tells how many, where records were split)."""
-    members = {name: np.unique(patient[at]) for name, at in splits.items()}
-    names = list(members)
+    everyone = patient.max(initial=-1) + 1
+    held = {name: np.bincount(patient[at], minlength=everyone) > 0 for name, at in splits.items()}
+    names = list(held)
     shared = {
-        (one, other): len(np.intersect1d(members[one], members[other]))
+        (one, other): int((held[one] & held[other]).sum())
         for number, one in enumerate(names)
         for other in names[number + 1 :]
     }

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 METRICS_FILE: Final = "metrics.jsonl"
+#: TensorBoard's; numbers only, but it puts the name of the machine into the name of the file.
+EVENT_FILES: Final = "events.out.tfevents.*"
 
 
 class Log:
@@ -86,7 +88,13 @@ class Log:
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self._path.parent))
+            if self._board is not None:
+                self._board.close()
+            # What stands there of steps that are done again is not shown.
+            purge = step + 1 if step else None
+            self._board = SummaryWriter(str(self._path.parent), purge_step=purge)
+            for file in self._path.parent.glob(EVENT_FILES):
+                file.chmod(0o600)
 
     def since_saved(self) -> float:
         """Seconds since the last checkpoint in the middle of an epoch."""

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, repeat
 from math import cos, pi
 from pathlib import Path
@@ -21,10 +21,11 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from rich.console import Console
 from torch import Tensor, nn
 
-from overread.errors import OverreadError
+from overread.errors import OverreadError, UsageError
 from overread.report.progress import Heard
 from overread.train import ranks
 from overread.train.checkpoint import load_state, load_weights, save_state
@@ -40,6 +41,9 @@ from overread.train.scoring import Interrupted, by_ecg, macro_auprc, precision, 
 _BAD: Final = 10
 _CHECKPOINT_S: Final = 600.0
 _TEXT_SHARE: Final = 0.1
+_SMALLEST: Final = 2  # ECGs of a batch: batch norm compares them
+#: What torch says where memory runs out: allocators of the CPU and the GPU, their libraries.
+_FULL: Final = ("allocate memory", "out of memory", "ALLOC_FAILED", "could not create a primitive")
 #: Exit codes of a run that was asked to stop.
 _CODES: Final = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -56,6 +60,10 @@ class Position:
     rolled_back: bool = False
     finished: bool = False
     mixed: bool = False  # resumed under another torch or device: not the bits of one run
+
+
+class OutOfMemory(OverreadError):
+    """Memory ran out in a step."""
 
 
 class Loop:
@@ -75,6 +83,11 @@ class Loop:
         self.config, self.corpus, self.paradigm = config, corpus, paradigm
         self.device, self.folder, self.console = device, folder, console
         self.position = Position()
+        if config.auto_batch and ranks.ranks() > 1:
+            raise UsageError(
+                "--auto-batch is for one process: others would wait for ever for the one that ran "
+                "out. Next step: find a batch that fits in one process, and give --set batch=N."
+            )
 
         paradigm.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         paradigm.net = ranks.same_start(paradigm.net)
@@ -93,7 +106,12 @@ class Loop:
 
         train, validation = corpus.splits["train"], corpus.splits["validation"]
         self.steps, self.batch = batch_sizes(len(train), config.batch, ranks.ranks())
-        windows = len(train) + len(validation) + (len(unlabeled.rows) if unlabeled else 0)
+        # Self-training's own default: the ECGs with labels again, which need no room of their own.
+        again = unlabeled is not None and (
+            unlabeled.store is corpus.store and np.array_equal(unlabeled.rows, corpus.rows[train])
+        )
+        others = 0 if unlabeled is None or again else len(unlabeled.rows)
+        windows = len(train) + len(validation) + others
         resident = config.resident == "yes" or (
             config.resident == "auto"
             and fits(device, windows, self.batch * (2 if unlabeled else 1))
@@ -106,12 +124,14 @@ class Loop:
         }
         self.train = Feed(corpus, train, **how)
         self.validation = Feed(corpus, validation, **how)
-        self.unlabeled = (
-            Feed(unlabeled, unlabeled.splits["train"], **how) if unlabeled is not None else None
-        )
+        self.unlabeled: Feed | None = None
+        if unlabeled is not None:
+            how["resident"] = self.train.resident if again else resident
+            self.unlabeled = Feed(unlabeled, unlabeled.splits["train"], **how)
         self._log = Log(folder if ranks.rank() == 0 else None, device)
         #: What was learnt from: another run with the same config and data is the same run.
-        self.data = " ".join(each.sha256 for each in (corpus, unlabeled) if each)
+        hashes = (corpus.sha256, unlabeled.sha256 if unlabeled else "", paradigm.data)
+        self.data = " ".join(each for each in hashes if each)
 
     @property
     def total(self) -> int:
@@ -121,29 +141,61 @@ class Loop:
     def fit(self) -> int:
         """Trains to the end: 0, or 143 or 130 after SIGTERM or Ctrl-C with the state saved.
 
-        Raises ``OverreadError`` where training diverges for the second time, or memory runs out;
-        the last good checkpoint stays.
+        Raises ``OverreadError`` where training diverges for the second time, or memory runs out
+        and the batch must not be halved; the last good checkpoint stays.
         """
         self._log.open(self.position.step)
         if not any(self.folder.glob("step-*.pt")):
             self.save()  # so that there always is a state to go back to
-        with _asked_to_stop() as asked, Heard(self.console) as heard, _memory(self.config):
-            try:
-                while not self.position.finished:
-                    self._train_epoch(asked, heard)
-                    if ranks.any_(bool(asked), self.device):
-                        raise Interrupted
-                    self._validate(asked)
-                    self.save()
-            except Interrupted:
+        with _asked_to_stop() as asked, Heard(self.console) as heard:
+            while True:
+                try:
+                    with _told(self.config):
+                        return self._fit(asked, heard)
+                except OutOfMemory:
+                    if not self.config.auto_batch or self.batch < 2 * _SMALLEST:
+                        raise
+                self._halve()  # out here, where no traceback holds the step's tensors
+
+    def _fit(self, asked: list[int], heard: Heard) -> int:
+        try:
+            while not self.position.finished:
+                self._train_epoch(asked, heard)
+                if ranks.any_(bool(asked), self.device):
+                    raise Interrupted
+                self._validate(asked)
                 self.save()
-                self.console.print(
-                    f"stopped at step {self.position.step}; Next: overread train --resume "
-                    f"{self.folder}",
-                    highlight=False,
-                )
-                return _CODES[signal.Signals((asked or [signal.SIGTERM])[0])]
+        except Interrupted:
+            self.save()
+            self.console.print(
+                f"stopped at step {self.position.step}; Next: overread train --resume "
+                f"{self.folder}",
+                highlight=False,
+            )
+            return _CODES[signal.Signals((asked or [signal.SIGTERM])[0])]
         return 0
+
+    def _halve(self) -> None:
+        """Goes on from the last checkpoint with half the batch, behind the ECGs of its epoch.
+
+        The step that ran out may have moved batch norm's statistics, or a part of the weights. The
+        new batch is saved at once: a run that is resumed from here is this run.
+        """
+        self.restore(load_state(self.folder)[0])
+        self._log.open(self.position.step)
+        self._log.forget()
+        seen = (self.position.step - self.position.epoch * self.steps) * self.batch
+        before, half = self.batch, self.batch // 2
+        self.config = replace(self.config, batch=half)
+        self.steps, self.batch = batch_sizes(len(self.train), half)
+        done = min(seen // self.batch, self.steps)
+        self.position.step = self.position.epoch * self.steps + done
+        self.save()
+        self.console.print(
+            f"memory is not enough for batches of {before}: from step {self.position.step} on they "
+            f"have {self.batch}",
+            highlight=False,
+        )
 
     def update(self, batch: Batch, unlabeled: Batch | None) -> None:
         """One step: seed, views and loss (the paradigm), gradients, update or skip, tally."""
@@ -323,18 +375,22 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _memory(config: TrainConfig) -> Iterator[None]:
-    """Says in our words that memory ran out."""
+def _told(config: TrainConfig) -> Iterator[None]:
+    """Says in our words that memory ran out, here or in another process of this run."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        text = str(error)
-        full = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not full and "allocate memory" not in text:
+        if isinstance(error, dist.DistBackendError) or "gloo" in str(error):
+            raise OverreadError(
+                "another process of this run has ended, often for want of memory. The last "
+                "checkpoint is kept. Next step: overread train --resume RUN with the same torchrun."
+            ) from None
+        if not isinstance(error, MemoryError) and not any(what in str(error) for what in _FULL):
             raise
-        raise OverreadError(
+        raise OutOfMemory(
             f"memory is not enough for batches of {config.batch}. The last checkpoint is kept. "
-            "Next step: a smaller --set batch=N, or --set resident=no."
+            "Next step: overread train --resume RUN --auto-batch, or a new run with --set batch=N "
+            "or --set resident=no."
         ) from None
 
 

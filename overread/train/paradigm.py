@@ -36,6 +36,8 @@ class Paradigm(Protocol):
     net: nn.Module
     #: What a model file needs beside ``net`` to score again: JSON values.
     state: dict[str, Any]
+    #: Hash of what it learns from beside the corpus; "" where that is nothing.
+    data: str
 
     def __init__(self, config: TrainConfig, labels: tuple[str, ...], state: dict[str, Any]) -> None:
         """As a model file describes it; weights are loaded later."""

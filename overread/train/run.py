@@ -29,7 +29,7 @@ from overread.train.config import (
     without_folders,
 )
 from overread.train.data import Corpus, load_corpus, load_unlabeled
-from overread.train.log import METRICS_FILE
+from overread.train.log import EVENT_FILES, METRICS_FILE
 from overread.train.loop import Loop
 from overread.train.model import write_model
 from overread.train.paradigm import Paradigm, paradigm_class
@@ -87,8 +87,11 @@ def resume(
             console.print(f"{problem}; an earlier checkpoint is used", highlight=False)
         loop = _prepared(config, device, fork or folder, console)
         if state["data"] != loop.data:
+            read = "labels, splits or signals"
+            if config.paradigm in CONTRASTIVE:  # early versions noted no hash of the statements
+                read = "labels, splits, signals or statements (or the version that noted them)"
             raise UsageError(
-                f"the labels, splits or signals are not those that {folder.name} learnt from. "
+                f"the {read} are not those that {folder.name} learnt from. "
                 "Next step: restore them, or begin a new run, with --init for these weights."
             )
         if state["ranks"] != ranks.ranks():
@@ -244,7 +247,7 @@ def _finish(loop: Loop, planned: Manifest) -> int:
         replace(planned, counts=_counts(loop.corpus, metadata)).write(loop.folder)
     loop.console.print(
         f"written to {loop.folder}: {MODEL_FILE} of epoch {metadata['best_epoch']}\n"
-        f"Next: overread predict {loop.folder} {loop.corpus.store.folder}",
+        f"Next: overread evaluate {loop.folder}",
         highlight=False,
     )
     return 0
@@ -254,6 +257,7 @@ def _counts(corpus: Corpus, metadata: dict[str, Any]) -> dict[str, Any]:
     return {
         "windows": metadata["windows"],
         "test_windows_scored": 0,  # training has no code that scores them
+        "batch": metadata["config"]["batch"],  # what memory allowed
         "best_epoch": metadata["best_epoch"],
         "validation_macro_auprc": metadata["validation_macro_auprc"],
         "notes": corpus.notes,
@@ -307,7 +311,8 @@ def _held(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path) -> None:
     """An overwritten run leaves nothing that could be taken for this one's."""
-    for path in (*folder.glob("step-*.pt*"), folder / RUN_FILE, folder / METRICS_FILE):
+    of_steps = (*folder.glob("step-*.pt*"), *folder.glob(EVENT_FILES))
+    for path in (*of_steps, folder / RUN_FILE, folder / METRICS_FILE):
         path.unlink(missing_ok=True)
 
 

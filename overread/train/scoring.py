@@ -10,15 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from overread.signals.store import Store
 from overread.stats.bootstrap import logit_interval, resampling_counts
+from overread.stats.operating import threshold
 from overread.stats.ranking import Ranking
 from overread.train import ranks
-from overread.train.data import Corpus, Feed, Integers
+from overread.train.config import TrainConfig
+from overread.train.data import Corpus, Feed, Integers, without_labels
 from overread.train.order import in_order
 from overread.train.paradigm import Paradigm, evaluating
 
 Floats = npt.NDArray[np.float32]
 
+_BATCH = 256
 _RESAMPLES = 200  # the intervals use only the standard deviation of the resamples
 
 
@@ -61,6 +65,26 @@ def score(
     return scores
 
 
+def score_store(paradigm: Paradigm, store: Store, config: TrainConfig, labels: int) -> Floats:
+    """float32 (n, c): the scores of all windows of a store, by a net on its device.
+
+    ``config`` is that of the run which made the net.
+    """
+    device = next(paradigm.net.parameters()).device
+    corpus = without_labels(store, store.indices())
+    feed = Feed(
+        corpus,
+        corpus.splits["train"],
+        source=config.labels,
+        normalize=config.normalize,
+        device=device,
+        resident=False,
+    )
+    return score(
+        paradigm, feed, labels=labels, batch=_BATCH, device=device, autocast=config.precision
+    )
+
+
 class Judged(NamedTuple):
     """ECGs with their mean score over windows: ``scores`` (n, c), ``values`` (n, c) 1, 0, -1."""
 
@@ -97,22 +121,6 @@ def macro_auprc(judged: Judged) -> tuple[float, int]:
     ]
     estimable = [value for value in each if value == value]
     return (float(np.mean(estimable)) if estimable else float("nan")), len(estimable)
-
-
-def threshold(truth: npt.NDArray[np.bool_], scores: Floats) -> float | None:
-    """The score from which on a label counts as present, so that F1 is highest; None without cases.
-
-    >>> threshold(np.array([True, False, True]), np.array([0.9, 0.5, 0.4], np.float32))
-    0.4000000059604645
-    """
-    if not truth.any() or truth.all():
-        return None
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(truth[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
-    # A threshold admits all ECGs of the same score: only the last of them is one.
-    ends = np.append(np.diff(scores[order]) != 0, True)
-    return float(scores[order][np.argmax(np.where(ends, f1, -1))])
 
 
 def report(judged: Judged, labels: tuple[str, ...], *, seed: int = 0) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ its text where that set is empty.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,17 @@ class Statements:
     own: Ragged
     machine_only: Ragged
     prompts: dict[str, list[str]]
+
+    def sha256(self) -> str:
+        """A hash of the texts, of what they assert and of who makes them."""
+        digest = hashlib.sha256("\n".join(self.texts).encode())
+        rows = (
+            each for some in (self.own, self.machine_only) for each in (some.offsets, some.values)
+        )
+        for array in (self.asserts, *rows):
+            digest.update(f"{array.shape}".encode())
+            digest.update(array.data)
+        return digest.hexdigest()
 
     def columns(self, rows: Integers, values: npt.NDArray[np.int8]) -> Columns:
         """The distinct statements of some reports (n), and what they are to each report.

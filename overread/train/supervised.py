@@ -18,6 +18,7 @@ class Supervised:
     """See `overread.train.paradigm.Paradigm`."""
 
     kind: Final = "probability"
+    data = ""
     net: nn.Module
 
     def __init__(self, config: TrainConfig, labels: tuple[str, ...], state: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from math import exp
 
@@ -11,14 +12,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from rich.console import Console  # noqa: E402
 
 from overread.errors import UsageError  # noqa: E402
 from overread.stats.ranking import Ranking  # noqa: E402
 from overread.train import ranks, text_tower  # noqa: E402
-from overread.train.checkpoint import load_state  # noqa: E402
+from overread.train.checkpoint import load_state, save_state  # noqa: E402
 from overread.train.clip import Clip  # noqa: E402
-from overread.train.data import Batch  # noqa: E402
+from overread.train.config import configure  # noqa: E402
+from overread.train.data import Batch, load_corpus  # noqa: E402
 from overread.train.paradigm import evaluating, paradigm_class  # noqa: E402
+from overread.train.run import resume  # noqa: E402
 from overread.train.scoring import by_ecg, score  # noqa: E402
 from tests.train.conftest import ECGS, weights  # noqa: E402
 from tests.train.contrastive import (  # noqa: E402
@@ -277,3 +281,33 @@ def test_r08_stopped_and_resumed_is_bit_identical(make_loop, readings, one_layer
     assert resumed.position.step == 2
     assert resumed.fit() == 0
     assert weights(resumed) == weights(whole)
+
+
+@pytest.mark.parametrize(
+    ("side", "was", "now"),
+    [(1, "Otherwise normal", "Nonspecific T wave abnormality"), (0, "Sinus", "T inversion. Sinus")],
+)
+def test_r18_other_statements_under_the_same_labels_are_refused(
+    make_loop, tmp_path, one_layer, side, was, now
+):
+    pairs = seen(*np.random.default_rng(1).random((2, ECGS)) < 0.3)
+    folder = extraction(tmp_path / "readings", pairs)
+    loop = make_loop(paradigm="clip", label_table=str(folder), epochs=1)
+    loop.save()
+    shutil.rmtree(folder)
+    extraction(folder, pairs)
+    again = make_loop("again", paradigm="clip", label_table=str(folder), epochs=1)
+    assert again.data == loop.data  # of the same reports
+
+    changed = [list(pair) for pair in pairs]
+    for pair in changed:
+        pair[side] = pair[side].replace(was, now)
+    shutil.rmtree(folder)
+    extraction(folder, changed)
+    assert load_corpus(loop.config).sha256 == loop.corpus.sha256
+    with pytest.raises(UsageError, match=r"or statements .* are not those that run learnt from"):
+        resume(loop.folder, configure(), console=Console(quiet=True))
+    # A run of a version that noted only the hash of the labels cannot be told from a changed one.
+    save_state(loop.folder, 1, load_state(loop.folder)[0] | {"data": loop.corpus.sha256})
+    with pytest.raises(UsageError, match="or the version that noted them"):
+        resume(loop.folder, configure(), console=Console(quiet=True))

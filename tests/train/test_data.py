@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overread.errors import OverreadError, TableError, UsageError
 from overread.signals.store import open_store
+from overread.train.checkpoint import load_state
 from overread.train.data import (
     SMALLEST_SD,
     Feed,
@@ -107,6 +108,7 @@ def test_r23_no_overlap_by_default_and_the_paper_preset_tells_its_own(config):
     assert any(f"{both} patients stand both in train and in test" in note for note in paper.notes)
 
 
+@settings(deadline=None)  # reads a store each time
 @given(small=st.floats(0.05, 1), large=st.floats(0.05, 1))
 def test_a_smaller_fraction_is_part_of_a_larger_one(files, small, large):
     from overread.train.config import TrainConfig
@@ -134,6 +136,33 @@ def test_r14_a_norm_that_is_not_finite_is_refused(tmp_path, files, config):
     norm.flush()
     with pytest.raises(OverreadError, match="1 windows is not finite, the first is window 5"):
         load_corpus(config(store=str(tmp_path / "s")))
+
+
+def test_r13_a_bad_window_is_named_by_its_number_and_nothing_else(tmp_path, config):
+    """Numbers are looked at before the first step; no worker process reads ECGs one by one."""
+    write_store(
+        tmp_path / "s", [0] * 4, [0] * 4, id=["DOE-JANE"] * 4, window=[0, 1, 2, 3],
+        patient_id=["P0815"] * 4, source=["/ward 7/DOE"] * 4,
+    )  # fmt: skip
+    (tmp_path / "t.csv").write_text("id,expert_x,report,part\nDOE-JANE,1,Inferior MI,train\n")
+    norm = np.load(tmp_path / "s" / "norm.npy", mmap_mode="r+")
+    norm[2, 7, 0] = np.inf
+    norm.flush()
+    chosen = config(
+        store=str(tmp_path / "s"), label_table=str(tmp_path / "t.csv"), split_column="part"
+    )
+    with pytest.raises(OverreadError, match="1 windows is not finite, the first is window 2") as at:
+        load_corpus(chosen)
+    for secret in ("DOE", "P0815", "ward", "Inferior", str(tmp_path)):
+        assert secret not in str(at.value)
+
+
+def test_r13_what_the_reading_thread_meets_reaches_the_run(make_loop):
+    loop = make_loop(epochs=1)
+    loop.corpus.rows[loop.corpus.splits["train"][50]] = 10**6
+    with pytest.raises(IndexError, match=r"^index outside 0\.\.159$"):
+        loop.fit()
+    assert load_state(loop.folder)[0]["position"]["step"] == 0
 
 
 def test_r20_a_cut_store_is_told(tmp_path, files, config):

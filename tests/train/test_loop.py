@@ -12,15 +12,17 @@ import pytest
 import torch
 from rich.console import Console
 
-from overread.errors import OverreadError
+from overread.errors import OverreadError, UsageError
 from overread.stats.ranking import auroc
 from overread.train.checkpoint import load_state
+from overread.train.config import TrainConfig
 from overread.train.data import Batch, load_corpus
-from overread.train.log import METRICS_FILE
+from overread.train.log import EVENT_FILES, METRICS_FILE
+from overread.train.loop import _told
 from overread.train.paradigm import Step
-from overread.train.scoring import by_ecg, macro_auprc, report, score, threshold
+from overread.train.scoring import by_ecg, macro_auprc, report, score
 
-from .conftest import LABELS, write_store, write_table
+from .conftest import LABELS, weights, write_store, write_table
 
 
 def lines(loop):
@@ -93,19 +95,6 @@ def test_windows_of_one_ecg_are_averaged(tmp_path, config):
     judged = by_ecg(corpus, corpus.splits["validation"], scores, "expert")
     assert judged.scores.ravel().tolist() == [0.5, 0.125]
     assert judged.values.ravel().tolist() == [1, 0]
-
-
-def test_threshold_is_the_best_of_all():
-    from sklearn.metrics import f1_score
-
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        truth = rng.random(30) < 0.3
-        scores = rng.integers(0, 8, 30).astype(np.float32) / 8
-        if not truth.any():
-            continue
-        best = max(f1_score(truth, scores >= at) for at in set(scores.tolist()))
-        assert f1_score(truth, scores >= threshold(truth, scores)) == pytest.approx(best)
 
 
 def poisoned(loop, steps):
@@ -249,14 +238,14 @@ def test_it_runs_where_polars_spacy_and_wfdb_are_not_installed(files, tmp_path):
 
 MEMORY = """
 import resource, sys
-from overread.errors import OverreadError
+from overread.errors import OverreadError, UsageError
 from overread.train.config import TrainConfig
-from overread.train.loop import _memory
+from overread.train.loop import _told
 import torch
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (held + (1 << 28), held + (1 << 28)))
 try:
-    with _memory(TrainConfig(batch=512)):
+    with _told(TrainConfig(batch=512)):
         torch.empty(1 << 32)
 except OverreadError as error:
     print(error)
@@ -270,6 +259,189 @@ def test_r21_memory_that_runs_out_is_told(tmp_path):
     )  # fmt: skip
     assert "memory is not enough for batches of 512" in done.stdout
     assert "set batch=N" in done.stdout
+
+
+def test_r11_the_end_of_another_process_is_told():
+    """As gloo and NCCL report it; see test_resume.py for a process that really is killed."""
+    for error in (
+        RuntimeError("[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer."),
+        torch.distributed.DistBackendError("NCCL error in: ProcessGroupNCCL.cpp:1 remote process"),
+    ):
+        told = pytest.raises(OverreadError, match=r"want of memory.*checkpoint is kept.*--resume")
+        with told, _told(TrainConfig()):
+            raise error
+
+
+class Capped:
+    """Steps of more ECGs than fit end as the CPU's allocator ends them."""
+
+    def __init__(self, loop, most):
+        self.loop, self.most, self.tried = loop, most, []
+        self.update = loop.update
+        loop.update = self
+
+    def __call__(self, batch, unlabeled):
+        self.tried.append(len(batch.at))
+        if len(batch.at) > self.most:
+            for each in self.loop.paradigm.net.buffers():
+                each.add_(1)  # as a forward pass that comes half way moves the statistics
+            torch.empty(1 << 60)
+        self.update(batch, unlabeled)
+
+
+def test_r21_without_being_asked_the_batch_stays_and_the_state_is_kept(make_loop):
+    loop = make_loop(batch=47)
+    capped = Capped(loop, 30)
+    with pytest.raises(OverreadError, match=r"batches of 47\. The last .* kept.*--auto-batch"):
+        loop.fit()
+    assert capped.tried == [47]
+    again = make_loop(batch=47)
+    again.restore(load_state(loop.folder)[0])
+    assert again.fit() == 0
+
+
+def test_r21_auto_batch_is_then_the_run_with_the_smaller_batch(make_loop):
+    """From the first step on, so that the run that never had the larger batch is its equal."""
+    plain = make_loop("plain", batch=23, epochs=2)
+    assert plain.fit() == 0
+    loop = make_loop("halved", batch=94, epochs=2, auto_batch=True)
+    told = []
+    loop.console.print = lambda text, **_: told.append(text)  # type: ignore[method-assign]
+    capped = Capped(loop, 30)
+    assert loop.fit() == 0
+    assert capped.tried[:3] == [94, 47, 18]  # 94 ECGs in batches of at most 23: five of 18
+    assert told[:2] == [
+        "memory is not enough for batches of 94: from step 0 on they have 47",
+        "memory is not enough for batches of 47: from step 0 on they have 18",
+    ]
+    assert (loop.steps, loop.config.batch) == (plain.steps, 23) == (5, 23)
+    assert weights(loop) == weights(plain)
+
+
+@pytest.mark.parametrize("stop", [1, 6])
+def test_r21_a_halved_run_goes_on_to_the_same_bits(make_loop, stop):
+    """Memory runs out in the second epoch; the run is stopped behind that, and resumed."""
+
+    def begun(name):
+        loop = make_loop(name, batch=20, epochs=3, auto_batch=True)
+        loop.stop_after = loop.steps
+        assert loop.fit() == 143
+        loop = make_loop(name, batch=20, epochs=3, auto_batch=True)
+        loop.restore(load_state(loop.folder)[0])
+        Capped(loop, 15)
+        return loop
+
+    whole = begun("whole")
+    assert whole.fit() == 0
+    assert (whole.batch, whole.steps, whole.position.step) == (8, 11, 33)
+    first = begun("parts")
+    first.stop_after = whole.steps + stop
+    assert first.fit() == 143
+    state = load_state(first.folder)[0]
+    second = make_loop("parts", **state["config"])
+    second.restore(state)
+    assert (second.config.batch, second.position.step) == (9, first.stop_after)
+    assert second.fit() == 0
+    assert weights(second) == weights(whole)
+    steps = [line["step"] for line in lines(second)]
+    assert steps == sorted(steps)
+
+
+def test_r21_ecgs_of_a_begun_epoch_do_not_come_again(make_loop):
+    """A checkpoint in the middle of an epoch: its first half was seen."""
+    first = make_loop(batch=47, epochs=1)
+    first.stop_after = 1
+    first.fit()
+    second = make_loop(batch=47, epochs=1, auto_batch=True)
+    second.restore(load_state(second.folder)[0])
+    Capped(second, 30)
+    assert second.fit() == 0
+    assert second.position.step == second.steps == 5
+    # 47 ECGs are two batches of 18 and a part of the third.
+    after = np.concatenate(second.seen)
+    assert len(after) == 3 * 18
+    assert len(set(after.tolist()) & set(first.seen[0].tolist())) == 47 - 2 * 18
+
+
+def test_r21_a_batch_that_cannot_be_halved_stops(make_loop):
+    loop = make_loop(batch=8, epochs=1, auto_batch=True)
+    capped = Capped(loop, 0)
+    with pytest.raises(OverreadError, match="batches of 3"):
+        loop.fit()
+    assert capped.tried == [7, 2]  # batch norm compares at least two
+
+
+def test_r21_several_processes_do_not_halve(make_loop, monkeypatch):
+    monkeypatch.setattr("overread.train.ranks.ranks", lambda: 2)
+    with pytest.raises(UsageError, match="--auto-batch is for one process"):
+        make_loop(auto_batch=True)
+
+
+LIMITED = """
+import json, resource, sys
+from pathlib import Path
+from rich.console import Console
+import torch
+torch.set_num_threads(1)
+from overread.train import run
+from overread.train.config import configure
+fit = run.Loop.fit
+def limited(loop):
+    held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + (700 << 20), held + (700 << 20)))
+    return fit(loop)
+run.Loop.fit = limited
+configured = configure(options=json.loads(sys.argv[1]))
+sys.exit(run.train(configured, Path(sys.argv[2]), console=Console(width=200)))
+"""
+
+
+@pytest.mark.slow
+def test_r21_memory_that_really_runs_out(tmp_path):
+    """400 ECGs at once need some 1,200 MB, 100 ECGs 300 MB; there are 700 MB."""
+    ecgs = 440
+    tall, fast = np.random.default_rng(1).random((2, ecgs)) < 0.3
+    write_store(tmp_path / "s", tall, fast)
+    part = ["train"] * 400 + ["validation"] * 40
+    write_table(tmp_path / "t.parquet", tall, fast, part=part)
+    options = {
+        "store": str(tmp_path / "s"), "label_table": str(tmp_path / "t.parquet"), "epochs": 1,
+        "split_column": "part", "encoder": "tiny", "batch": 400, "device": "cpu",
+        "auto_batch": True,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, json.dumps(options), str(tmp_path / "run")],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "memory is not enough for batches of 400: from step 0 on they have 200" in done.stdout
+    batch = json.loads((tmp_path / "run" / "run.json").read_text())["counts"]["batch"]
+    assert batch in (50, 100, 200)
+
+
+def test_tensorboard_shows_each_step_once_over_a_stop_and_holds_numbers_only(make_loop):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    first = make_loop(epochs=2, log_every=2)
+    first.stop_after = 7
+    assert first.fit() == 143
+    state, _ = load_state(first.folder)
+    first.fit()  # a run that went on, and then was killed: its last steps are done again
+    second = make_loop(epochs=2, log_every=2)
+    second.restore(state)
+    assert second.fit() == 0
+
+    files = list(second.folder.glob(EVENT_FILES))
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+    for secret in (b"tall", b"e12", b"p6", str(second.folder).encode()):
+        assert not any(secret in file.read_bytes() for file in files)
+    shown = EventAccumulator(str(second.folder)).Reload()
+    written = [line for line in lines(second) if "loss" in line]
+    assert [event.step for event in shown.Scalars("loss")] == [line["step"] for line in written]
+    assert [event.value for event in shown.Scalars("loss")] == pytest.approx(
+        [line["loss"] for line in written]
+    )
 
 
 def test_the_learning_rate_falls_as_a_half_cosine_to_zero(make_loop):

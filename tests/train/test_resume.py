@@ -291,6 +291,50 @@ def test_r10_sigterm_to_the_group_saves_and_ends_with_143(given, tmp_path):
     assert "--resume" in out
 
 
+LAUNCHER = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
+#: Process 1 is killed as the system does where memory runs out.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from rich.console import Console
+import torch
+torch.set_num_threads(1)
+from overread.train import ranks
+from overread.train.config import configure
+from overread.train.loop import Loop
+from overread.train.run import resume, train
+update = Loop.update
+def killed(loop, *batches):
+    if loop.position.step == 7 and ranks.rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    update(loop, *batches)
+folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+configured = configure(options=options)
+if not options:
+    sys.exit(resume(folder, configured, console=Console()))
+Loop.update = killed
+sys.exit(train(configured, folder, console=Console()))
+"""
+
+
+def test_r11_a_killed_process_ends_the_others_and_the_run_goes_on_from_its_state(given, tmp_path):
+    (tmp_path / "run.py").write_text(KILLED)
+    run = tmp_path / "run"
+    began = time.monotonic()
+    with spawned(run, given | {"batch": 10}, *LAUNCHER) as process:
+        out = told(process)
+    assert process.returncode == 1, out
+    assert time.monotonic() - began < 120
+    assert "exitcode  : -9" in out  # torchrun names the one that was killed
+    state, problems = load_state(run)
+    assert (state["position"]["step"], state["position"]["epoch"], problems) == (5, 1, [])
+    with spawned(run, {}, *LAUNCHER) as process:
+        out = told(process)
+    assert process.returncode == 0, out
+    assert open_model(run).metadata["epochs"] == given["epochs"]
+    assert load_state(run)[0]["position"]["step"] == 10
+
+
 @pytest.mark.parametrize(
     "paradigm", ["supervised", pytest.param("self-training", marks=pytest.mark.slow)]
 )
@@ -314,8 +358,7 @@ def test_two_ranks_learn_what_one_process_learns_with_the_double_batch(given, tm
         "epochs": 2,
         "lr": 1e-4,
     }
-    launcher = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
-    for name, batch, how in (("one", 16, ()), ("two", 8, launcher)):
+    for name, batch, how in (("one", 16, ()), ("two", 8, LAUNCHER)):
         with spawned(tmp_path / name, options | {"batch": batch}, *how) as process:
             out = told(process)
         assert process.returncode == 0, out

@@ -12,7 +12,7 @@ from overread.train.log import METRICS_FILE
 from overread.train.paradigm import evaluating
 from overread.train.scoring import precision
 
-from .conftest import write_store
+from .conftest import weights, write_store
 
 
 @pytest.fixture
@@ -117,3 +117,16 @@ def test_more_unlabelled_ecgs_of_another_store_are_all_seen(make_loop, tmp_path)
     # Three epochs of the labelled are one to two passes over the others.
     assert counts.max() <= 2
     assert (counts > 0).mean() > 0.95
+
+
+def test_the_same_ecgs_are_held_once_and_teach_the_same(make_loop, files):
+    """On the device: without a store of its own, self-training reads its labelled ECGs again."""
+    values = {"paradigm": "self-training", "epochs": 1}
+    read, held = make_loop("read", resident="no", **values), make_loop(resident="yes", **values)
+    assert read.unlabeled.resident is None
+    assert held.unlabeled.resident is held.train.resident
+    assert len(held.train.resident) == len(held.train)
+    assert read.fit() == held.fit() == 0
+    assert weights(read) == weights(held)
+    other = make_loop("other", resident="yes", unlabeled=str(files.store), **values)
+    assert other.unlabeled.resident is not other.train.resident
