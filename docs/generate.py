@@ -42,6 +42,7 @@ PAGES = (
     "docs/discrepancy.md",
     "docs/signals.md",
     "docs/trainer.md",
+    "docs/evaluation.md",
     "docs/cardiologist.md",
     "vocab/README.md",
 )
@@ -75,6 +76,8 @@ _PUBLIC = {
         "transitions",
         "trend",
     ),
+    "evaluate": (),
+    "Evaluation": ("document", "macro", "measures", "table_1", "table_2"),
     "extract": (),
     "Extraction": ("to_pandas", "write"),
     "load_vocabulary": (),
