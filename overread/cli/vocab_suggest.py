@@ -60,6 +60,9 @@ def suggest(
         limit=limit,
         workers=workers,
     )
+    if not found and format is Printed.table:
+        typer.echo("Every wording of these reports is known or rejected.")
+        return
     indent = "  " if format is Printed.table else ""
     _print(suggestions_table(found, rare=with_text, indent=indent), format)
 

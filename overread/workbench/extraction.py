@@ -146,6 +146,11 @@ class Extraction:
         starts, statements = self._held
         return slices(starts, statements, readings)
 
+    def hold_statements(self, readings: Ints) -> npt.NDArray[np.bool_]:
+        """Which of some readings hold any statement; an ECG's side without a text holds none."""
+        starts = self._held[0]
+        return np.asarray(starts[readings + 1] > starts[readings])
+
     @property
     def readings_with_statements(self) -> Ints:
         """The numbers of the readings that hold any statement at all."""

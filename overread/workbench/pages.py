@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from traceback import format_tb
@@ -84,10 +85,15 @@ class Page:
         return self._with_pending(list=("queue.html", views.queue(self._session)))
 
     def suggestion(self, given: Given) -> Answer:
-        """One of them, or any other wording, and the form to decide about it."""
-        return _panels(
-            middle=("suggestion.html", views.suggestion(self._session, _text(given, "wording")))
-        )
+        """One of them, or any other wording, the form to decide, and what its guess would do."""
+        wording = _text(given, "wording")
+        found = views.suggestion(self._session, wording)
+        panels = {"middle": ("suggestion.html", found)}
+        if found["guess"] in self._session.standing().vocabulary.labels:
+            edit = {"owner": found["guess"], "means": found["means"], "text": wording}
+            with suppress(UsageError):  # the page asks for it by itself, and is told why
+                panels["effect"] = ("effect.html", self._effect({"wording": wording, **edit}))
+        return _panels(**panels)
 
     def phrases(self, given: Given) -> Answer:
         """The phrases of a label."""
@@ -105,8 +111,7 @@ class Page:
 
     def effect(self, given: Given) -> Answer:
         """What a phrase would change, before it is accepted."""
-        phrase = self._phrase(given, by="?")  # asked for when it is decided
-        return _panels(effect=("effect.html", views.effect(self._session, phrase)))
+        return _panels(effect=("effect.html", self._effect(given)))
 
     def tried(self, given: Given) -> Answer:
         """A sentence read with the pending edits."""
@@ -120,34 +125,34 @@ class Page:
             raise UsageError(refusals[0])
         self._session.accept(phrase, _text(given, "wording"))
         label = self._session.standing().vocabulary.labels[phrase.owner]
-        return {"said": f"Accepted into {label.name}: {phrase.text}"}
+        return self._changed(given, f"Accepted into {label.name}: {phrase.text}")
 
     def reject(self, given: Given) -> Answer:
         """A wording that does not come back."""
         wording = _text(given, "wording")
         self._session.decisions.reject(wording, _text(given, "by"), note=wording)
-        return {"said": f"Rejected: {wording}"}
+        return self._changed(given, f"Rejected: {wording}")
 
     def later(self, given: Given) -> Answer:
         """A wording for another day."""
         wording = _text(given, "wording")
         self._session.decisions.later(wording, _text(given, "by"), note=wording)
-        return {"said": f"Later: {wording}"}
+        return self._changed(given, f"Later: {wording}")
 
     def back(self, given: Given) -> Answer:
         """An accepted phrase that is not to be written now."""
         text = _text(given, "wording")
         self._session.take_back(text, _text(given, "by"))
-        return {"said": f"Taken back: {text}"}
+        return self._changed(given, f"Taken back: {text}")
 
     def undo(self, given: Given) -> Answer:
         """The reader's last decision, undone."""
         undone = self._session.decisions.undo(_text(given, "by"))
         if undone is None:
-            return {"said": "Nothing of yours is left to undo."}
+            return self._changed(given, "Nothing of yours is left to undo.")
         what = {"accept": "accepting", "reject": "rejecting", "later": "putting off"}[undone.kind]
         wording = undone.note or undone.wording
-        return {"said": f"Undone: {what} {wording}", "wording": wording}
+        return {**self._changed(given, f"Undone: {what} {wording}"), "wording": wording}
 
     def proposal(self, _: Given) -> Answer:
         """The lines that writing would put into the files."""
@@ -160,17 +165,22 @@ class Page:
         }
         return _panels(proposal=("proposal.html", values))
 
-    def write(self, _: Given) -> Answer:
+    def write(self, given: Given) -> Answer:
         """Puts them there."""
         places = [f"{each.file}:{each.line}" for each in self._session.write()]
         if not places:
-            return {"said": "They stand in the files already."}
-        return {"said": f"Written: {', '.join(places)}"}
+            return self._changed(given, "They stand in the files already.")
+        return self._changed(given, f"Written: {', '.join(places)}")
 
     def unwrite(self, given: Given) -> Answer:
         """Takes what was written last out of the files again."""
         self._session.unwrite(_text(given, "by"))
-        return {"said": "Taken out of the files again; the phrases are at the end of the list."}
+        said = "Taken out of the files again; the phrases are at the end of the list."
+        return self._changed(given, said)
+
+    def _effect(self, given: Given) -> views.Values:
+        phrase = self._phrase(given, by="?")  # asked for when it is decided
+        return views.effect(self._session, phrase)
 
     def _phrase(self, given: Given, *, by: str) -> NewPhrase:
         found = self._session.suggestion(_text(given, "wording"))
@@ -178,6 +188,11 @@ class Page:
         if owner not in self._session.standing().vocabulary.labels:
             raise UsageError(f"There is no label '{owner}' any more. Next step: choose another.")
         return new_phrase(owner, text, means, by, found.unless if found else ())
+
+    def _changed(self, given: Given, said: str) -> Answer:
+        """What was done, and the list that is on view as it stands now."""
+        listed = self.phrases if given.get("view") == "phrases" else self.queue
+        return {**listed(given), "said": said}
 
     def _with_pending(self, **panels: tuple[str, views.Values]) -> Answer:
         """Panels, and with them those that any decision may have changed."""

@@ -14,6 +14,7 @@ from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from overread.errors import UsageError, VocabularyError
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from overread.vocab.model import Vocabulary
     from overread.workbench.accept import Proposal
     from overread.workbench.effect import Effect
+    from overread.workbench.touched import Touched
 
 #: So many suggestions are ranked at a time.
 RANKED: Final = 200
+#: So long after a write nothing is counted beside the page.
+_ANSWERED_S: Final = 0.3
 #: ECGs from which a process of its own pays.
 _MANY: Final = 50_000
 
@@ -78,6 +82,8 @@ class Standing:
         written: Sequence[NewPhrase] = (),
     ) -> None:
         self.vocabulary = vocabulary
+        if before:  # the answer to the write goes first: counting would hold it up
+            work.beside.submit(sleep, _ANSWERED_S)
         self.labeler: Future[Labeler] = work.beside.submit(_labeler, vocabulary)
         self._meanwhile: Labeler | None = None
         self.live: Future[LiveEffect]
@@ -91,6 +97,8 @@ class Standing:
         self.suggestions = work.apart.submit(_ranked, folder, vocabulary, rejected)
         #: In which statements each phrase stands, and what each does in the reports.
         self.phrases = work.apart.submit(_counted, folder, vocabulary)
+        #: Where machine and expert disagree, by the phrases that were looked at.
+        self.touched: dict[str, Touched] = {}
 
     def reader(self) -> Labeler:
         """A labeler that reads as the vocabulary says, if not yet with its every place."""

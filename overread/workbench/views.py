@@ -7,9 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from overread.errors import OverreadError, UsageError
+from overread.labels.matrix import NO_READING
 from overread.tables import (
     LABEL,
     N_EXPERT,
@@ -268,11 +270,13 @@ def disagreements(session: Session, id: str) -> Values:
     ref, held = _phrase(standing, id)
     if ref.owner not in standing.vocabulary.labels or not len(held):
         return {"touched": None}
-    view = standing.live.result().view
-    readings = session.extraction.readings_of(held.to_numpy())
-    rows = np.unique(readings // len(SOURCES))
-    columns = {"ECGs": _sides(view, rows, ref.owner)}
-    return {"touched": _shown(session, touched(rows, columns, view.policy(ref.owner)), ref.owner)}
+    if id not in standing.touched:
+        view = standing.live.result().view
+        rows = session.extraction.readings_of(held.to_numpy()) // len(SOURCES)
+        rows = rows[np.diff(rows, prepend=-1) > 0]  # ascending; np.unique is far slower
+        columns = {"ECGs": _sides(view, rows, ref.owner)}
+        standing.touched[id] = touched(rows, columns, view.policy(ref.owner))
+    return {"touched": _shown(session, standing.touched[id], ref.owner)}
 
 
 def tried(session: Session, text: str) -> Values:
@@ -400,9 +404,14 @@ def _touched_by_edit(session: Session, found: Effect, owner: str) -> Values | No
 
 
 def _sides(view: View, rows: Rows, label: str) -> Sides:
-    """The states of one label in some ECGs, machine and expert."""
-    machine, expert = (view.states(rows * len(SOURCES) + side, (label,))[:, 0] for side in (0, 1))
-    return machine, expert
+    """The states of one label in some ECGs, machine and expert; no text is no reading."""
+
+    def states(side: int) -> npt.NDArray[np.uint8]:
+        readings = rows * len(SOURCES) + side
+        held = view.extraction.hold_statements(readings)
+        return np.where(held, view.states(readings, (label,))[:, 0], NO_READING).astype(np.uint8)
+
+    return states(0), states(1)
 
 
 def _shown(session: Session, found: Touched, label: str) -> Values:

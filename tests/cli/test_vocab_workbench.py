@@ -160,3 +160,10 @@ def test_diff_names_both_and_refuses_a_page_that_exists_before_the_work(overread
     assert "Version before: mine " in done.out
     assert "Version after: other " in done.out
     assert "<title>" in (extracted / "change.html").read_text()
+
+
+def test_reports_that_the_vocabulary_knows_leave_nothing_to_suggest(overread, tmp_path):
+    write(tmp_path / "reports.csv", (("LVH", "Sinus rhythm"), ("LVH", "Sinus rhythm. LVH")))
+    assert overread("labels", "extract", "reports.csv", "--workers", 1).code == 0
+    done = overread("vocab", "suggest", "--workers", 1)
+    assert done.out == "Every wording of these reports is known or rejected.\n"

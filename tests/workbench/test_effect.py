@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -209,7 +210,7 @@ def some_phrases(rng: Random, statements: list[str], vocabulary: Vocabulary) -> 
         if rng.random() < 0.2:
             words.insert(0, "{" + rng.choice(list(vocabulary.terms)) + "}")
         text = " ".join(words)
-        if not any(char.isalnum() for char in text):
+        if not re.search(r"[^\W\d_]{2}", text):  # refused as a phrase
             continue
         role = rng.choice(("phrase", "phrase", "phrase", "exclusion", "implied"))
         owners = [*vocabulary.labels, *(vocabulary.concepts if role == "phrase" else ())]

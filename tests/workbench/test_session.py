@@ -62,3 +62,15 @@ def test_nothing_is_kept_for_a_label_that_there_is_not(session, owner):
     with pytest.raises(UsageError, match=r"no label .* Next step"):
         Page(session).accept(accepting(owner, "gubbins"))
     assert session.decisions.pending() == []
+
+
+def test_an_ecg_without_an_expert_text_is_no_disagreement(tmp_path):
+    rows = [("LVH", "LVH"), ("LVH", "Sinus rhythm"), ("LVH", None)]
+    on = extracted(tmp_path / "labels", rows, load_vocabulary())
+    copy_vocabulary(tmp_path / "mine")
+    session = Session(tmp_path / "mine", on)
+    session.standing().phrases.result()  # every phrase is looked for beside the page
+    touched = views.disagreements(session, "lvh/lvh")["touched"]
+    session.close()
+    assert touched["ecgs"] == 2
+    assert touched["rows"] == [("both have it", (1,)), ("machine only", (1,))]

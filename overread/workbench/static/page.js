@@ -59,17 +59,21 @@ async function choose(at, again = true) {
 let asked = 0;
 async function show(key) {
   const mine = ++asked;
+  effects++;
   state.key = key;
   const path = state.view === "queue" ? "/suggestion?wording=" : "/phrase?id=";
-  await ask(path + encodeURIComponent(key), undefined, () => mine === asked);
+  const told = await ask(path + encodeURIComponent(key), undefined, () => mine === asked);
   if (mine !== asked) return;
-  if (state.view === "queue") await effect();
+  if (told?.panels.effect) poll();
+  else if (state.view === "queue") await effect();
   else await ask("/disagreements?id=" + encodeURIComponent(key), undefined, () => mine === asked && $("touched"));
 }
 
 let listings = 0;
-async function list(view = state.view, at = state.at, owner = $("owner")?.value) {
+async function list(view = state.view, at = state.at, change, data) {
   const mine = ++listings;
+  const owner = $("owner")?.value;
+  clearTimeout(state.waiting);
   state.view = view;
   for (const tab of document.querySelectorAll("[role=tab]")) {
     const here = tab.dataset.view === view;
@@ -81,8 +85,9 @@ async function list(view = state.view, at = state.at, owner = $("owner")?.value)
   const held = document.activeElement?.id;
   const sought = $("find")?.value;
   const path = lists[view] + (owner ? "?owner=" + encodeURIComponent(owner) : "");
-  await ask(path, undefined, () => mine === listings);
-  if (mine !== listings) return;
+  const told = await (change ? ask(change, { owner, ...data, view }) : ask(path, undefined, () => mine === listings));
+  if (mine !== listings) return told;
+  if (!told) { poll(); return null; }
   if ($("rows")) $("rows").scrollTop = scroll;
   if (sought && $("find")) {
     $("find").value = sought; find();
@@ -90,8 +95,10 @@ async function list(view = state.view, at = state.at, owner = $("owner")?.value)
   }
   if (["find", "owner", "rows"].includes(held)) $(held)?.focus();
   // While its result is awaited the list comes anew: nobody shall lose what they are typing meanwhile.
-  await choose(at, !$("middle").contains(document.activeElement));
+  const back = rows().findIndex((row) => row.dataset.key === told.wording);
+  await choose(back < 0 ? at : back, change || !$("middle").contains(document.activeElement));
   poll();
+  return told;
 }
 
 function find() {
@@ -143,12 +150,8 @@ const undo = () => change("/undo", {});
 async function change(path, data) {
   const by = $("by").value.trim();
   if (!by) { say("First your initials: they stand beside every decision.", true); $("by").focus(); return; }
-  const told = await ask(path, { ...data, by });
-  if (!told) return;
-  await list();
+  if (!await list(state.view, state.at, path, { ...data, by })) return;
   focusList();
-  const back = rows().findIndex((row) => row.dataset.key === told.wording);
-  if (back >= 0) await choose(back);
   if ($("sentence").value) await tried();
 }
 
