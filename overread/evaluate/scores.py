@@ -117,6 +117,13 @@ def align(
     within = f"of the split {split}" if known else "of tables that know no splits"
     notes.append(f"{np.count_nonzero(judged):,} ECGs {within}")
     chosen = _within(known, "validation", len(frame))
+    has_validation = bool(known) and split == "test" and bool(chosen.any())
+    both = np.intersect1d(patient[chosen], patient[judged])
+    if len(both) and has_validation:
+        notes.append(
+            f"{len(both):,} patients of the split {split} stand in the validation split too, which "
+            "flatters thresholds and calibration."
+        )
     kept = frame.filter(judged).select(truth.kept.columns)
     groups = tuple(
         groups_of(kept, one) if isinstance(one, str) else groups_of(kept, *one) for one in by
@@ -133,7 +140,6 @@ def align(
             groups,
         )
 
-    has_validation = bool(known) and split == "test" and bool(chosen.any())
     validation = evaluated(chosen, ()) if has_validation else None
     return Splits(evaluated(judged, groups), validation, tuple(notes))
 

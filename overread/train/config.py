@@ -36,7 +36,7 @@ class TrainConfig:
     split_column: str = ""  # of the label table; default: the splits of the store
     split: Literal["patient", "record"] = "patient"  # record: only with preset "paper"
     store: str = ""  # default: overread-out/store, else overread-out/synth/store
-    unlabeled: str = ""  # a store; default: the training ECGs themselves
+    unlabeled: str = ""  # a store; default: all of the training split
     fraction: float = 1.0  # of the patients with labels
     unlabeled_fraction: float = 1.0
     allow_unmatched: bool = False

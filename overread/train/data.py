@@ -68,6 +68,8 @@ class Corpus:
     vocabulary: str | None = None
     #: Folder of the label extraction, where the table came from one.
     extraction: Path | None = None
+    #: Windows (indices in the store) of the training split, with labels to learn from or not.
+    training: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     #: What the user should know about the join, the splits and the fraction.
     notes: list[str] = field(default_factory=list)
 
@@ -127,12 +129,15 @@ def load_corpus(config: TrainConfig) -> Corpus:
         names = records["split"].take(found).to_numpy(zero_copy_only=False).astype(str)
     keys = _patients(ids, records[PATIENT].take(found).to_pylist())
     splits = {name: np.flatnonzero(names == name) for name in SPLITS}
+    # Of ECGs without a row the split is known only where the store tells it.
+    told = config.split_column or config.split == "record"
+    training = found[splits["train"]] if told else store.indices("train")
     patient = np.unique(keys, return_inverse=True)[1]
     notes += _shared_patients(patient, splits, allowed=config.split == "record")
     hashes = _hashes(store, ids, names, values[config.labels])
     corpus = Corpus(
         store, labels, found, table_row, values, np.unique(ids, return_inverse=True)[1], patient,
-        splits, *hashes, *folder, notes,
+        splits, *hashes, *folder, training, notes,
     )  # fmt: skip
     _check_norm(corpus.store, corpus.rows)
     return _to_learn_from(corpus, keys, config)
@@ -141,11 +146,12 @@ def load_corpus(config: TrainConfig) -> Corpus:
 def load_unlabeled(config: TrainConfig, corpus: Corpus) -> Corpus:
     """ECGs without labels: the training split of ``--unlabeled``, else of the corpus itself.
 
-    Splits are by a hash of the patient, so that no store's training split holds a patient of
-    another one's validation or test split.
+    Of the corpus they are all, those beyond ``--fraction`` and without a row of labels too. Splits
+    are by a hash of the patient, so that no store's training split holds a patient of another
+    one's validation or test split.
     """
     if not config.unlabeled:
-        rows, store = corpus.rows[corpus.splits["train"]], corpus.store
+        rows, store = corpus.training, corpus.store
     else:
         store = open_store(config.unlabeled)
         rows = store.indices("train")

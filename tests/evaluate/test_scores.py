@@ -134,6 +134,16 @@ def test_a_patient_of_both_sides_is_refused_unless_records_were_split(tmp_path):
     assert any("1 patients of the split test stand in its training" in n for n in found.notes)
 
 
+def test_a_patient_of_test_and_validation_is_told(tmp_path):
+    names = ["train", "validation", "test", "test"]
+    found = align([in_splits(names, ["p", "q", "q", "r"])], truth(tmp_path, ALL))
+    assert any(
+        "1 patients of the split test stand in the validation split" in n for n in found.notes
+    )
+    found = align([in_splits(names, ["p", "q", "r", "s"])], truth(tmp_path, ALL))
+    assert not any("stand in the validation split" in note for note in found.notes)
+
+
 def test_predictions_tell_how_their_model_split_records(tmp_path):
     pl.DataFrame(
         {"id": ["a", "b"], "window": [0, 0], "patient_id": ["p", "p"], "split": ["test"] * 2,

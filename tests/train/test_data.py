@@ -271,6 +271,9 @@ def test_unlabelled_ecgs_are_those_of_the_training_split(files, config):
     corpus = load_corpus(config())
     own = load_unlabeled(config(), corpus)
     assert set(own.rows.tolist()) == set(corpus.rows[corpus.splits["train"]].tolist())
+    few = load_corpus(config(fraction=0.3))
+    assert set(load_unlabeled(config(fraction=0.3), few).rows.tolist()) == set(own.rows.tolist())
+    assert len(few.splits["train"]) < len(own.rows)
     other = load_unlabeled(config(unlabeled=str(files.store)), corpus)
     held_out = [corpus.rows[corpus.splits[name]] for name in ("validation", "test")]
     assert not set(other.rows.tolist()) & set(np.concatenate(held_out).tolist())
