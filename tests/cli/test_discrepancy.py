@@ -364,6 +364,8 @@ def test_c04_a_run_that_is_stopped_leaves_the_old_report(
          "--resamples", "100000", "--overwrite"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # A job in the background ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     time.sleep(3)
     process.send_signal(number)
