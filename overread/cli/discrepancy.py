@@ -41,6 +41,15 @@ ByOption = Annotated[
     list[str] | None,
     typer.Option(help="Column to group by (site, age); age:40,60,80 sets bands. Repeat it."),
 ]
+FormatsOption = Annotated[
+    list[ReportFormat] | None, typer.Option(help="Repeat it for several. Default: html.")
+]
+ResamplesOption = Annotated[int, typer.Option(min=100, help="Resamples of patients.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="Threads. Default: one per processor.")
+]
+OverwriteOption = Annotated[bool, typer.Option(help="Replace a report of other options.")]
 
 
 @app.command()
@@ -50,9 +59,7 @@ def report(
     by: ByOption = None,
     over: Annotated[str | None, typer.Option(help="Date or year column for a trend.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = _OUT,
-    format: Annotated[
-        list[ReportFormat] | None, typer.Option(help="Repeat it for several. Default: html.")
-    ] = None,
+    format: FormatsOption = None,
     with_text: Annotated[
         bool, typer.Option("--with-text", help="Also show statements in fewer than 11 ECGs.")
     ] = False,
@@ -64,12 +71,10 @@ def report(
         list[Path] | None,
         typer.Option(help="Folder of a release that others hold already; repeat it."),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads. Default: one per processor.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a report of other options.")] = False,
+    resamples: ResamplesOption = 1000,
+    seed: SeedOption = 0,
+    workers: ThreadsOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Compare machine and expert labels and write the report."""
     from overread.discrepancy.run import write_report

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from overread.cli.discrepancy import ByOption, ReportFormat, grouping
+from overread.cli.discrepancy import (
+    ByOption,
+    FormatsOption,
+    OverwriteOption,
+    ReportFormat,
+    ResamplesOption,
+    SeedOption,
+    ThreadsOption,
+    grouping,
+)
 
 _OUT = Path("overread-out/evaluation")
 
@@ -31,15 +40,11 @@ def evaluate(
     by: ByOption = None,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = _OUT,
-    format: Annotated[
-        list[ReportFormat] | None, typer.Option(help="Repeat it for several. Default: html.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads. Default: one per processor.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a report of other options.")] = False,
+    format: FormatsOption = None,
+    resamples: ResamplesOption = 1000,
+    seed: SeedOption = 0,
+    workers: ThreadsOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Evaluate models against machine and expert labels and write the report."""
     from overread.evaluate.run import write_evaluation
