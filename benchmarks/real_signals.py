@@ -12,6 +12,10 @@ interval of 1,000 resamples of patients within the test folds. With ``--texts``:
 have a report there, a model that learns (and stops by) what overread reads in the reports beside
 one that learns the human codes, both tested on the codes, and their difference over the same
 resamples. Another seed of the training is in no interval.
+
+``--out SCORES`` writes each ECG's scores by the model that did not learn from its fold:
+
+    overread evaluate SCORES/mv.csv --truth DIR/labels.csv
 """
 
 from __future__ import annotations
@@ -95,6 +99,16 @@ def scored(
     return out
 
 
+def write_scores(file: Path, rows: list[Row], tested: list[tuple[np.ndarray, ...]]) -> None:
+    """The scores of all test folds as one table, in the order of the folds."""
+    ecgs = [row for fold in range(1, FOLDS + 1) for row in rows if int(row["strat_fold"]) == fold]
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["ecg_id", "patient_id", *LABELS])
+        for row, scores in zip(ecgs, np.concatenate([fold[1] for fold in tested]), strict=True):
+            writer.writerow([row["ecg_id"], row["patient_id"], *scores.tolist()])
+
+
 def mean_aurocs(folds: list[tuple[np.ndarray, ...]], labels: list[int]) -> tuple[np.ndarray, ...]:
     """Mean AUROC over rotations: of each label, and of each resample the macro mean.
 
@@ -129,6 +143,7 @@ def main() -> None:
     parser.add_argument("labels", type=Path)
     parser.add_argument("--normalize", nargs="+", default=["lead_z", "record_z", "mv"])
     parser.add_argument("--texts", type=Path, help="Folder of overread labels extract.")
+    parser.add_argument("--out", type=Path, help="Folder for the scores.")
     options = parser.parse_args()
     with options.labels.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -142,7 +157,11 @@ def main() -> None:
     print(f"{len(rows):,} ECGs, {len({row['patient_id'] for row in rows}):,} patients")
     told = {}
     for name, (learnt, normalize) in runs.items():
-        each, macros = mean_aurocs(scored(options.store, rows, learnt, name, normalize), labels)
+        tested = scored(options.store, rows, learnt, name, normalize)
+        if options.out:
+            options.out.mkdir(parents=True, exist_ok=True)
+            write_scores(options.out / f"{name}.csv", rows, tested)
+        each, macros = mean_aurocs(tested, labels)
         told[name] = each.mean(), macros
         print(f"{name}: macro of {len(labels)} labels {interval(*told[name])}")
         for at, value in zip(labels, each, strict=True):

@@ -5,10 +5,20 @@ Plain constants, so that training can read the tables where polars is not instal
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Final
 
 ID: Final = "id"
 PATIENT: Final = "patient_id"
+
+#: What tables from elsewhere call these two columns, as `known_as` compares names.
+ID_NAMES: Final = (
+    "id", "ecg_id", "study_id", "record_id", "record", "record_name", "exam_id", "report_id",
+    "test_id", "filename", "file_name", "file",
+)  # fmt: skip
+PATIENT_NAMES: Final = (
+    "patient_id", "patient", "patientid", "subject_id", "subject", "mrn", "pid", "person_id",
+)  # fmt: skip
 
 #: The two readings of one ECG, in the order of their ``source`` codes in report_statements.parquet.
 SOURCES: Final = ("machine", "expert")
@@ -52,6 +62,20 @@ VOCAB_FILE: Final = "vocab_file"
 VOCAB_LINE: Final = "vocab_line"
 CUE: Final = "cue"
 SCORE: Final = "score"
+
+
+def known_as(names: Collection[str], columns: Iterable[str]) -> list[str]:
+    """The columns that bear one of some names, however they write letters, blanks and hyphens.
+
+    >>> known_as(ID_NAMES, ["Record", "ECG-ID", "age"])
+    ['Record', 'ECG-ID']
+    """
+    return [column for column in columns if plain_name(column) in names]
+
+
+def plain_name(column: str) -> str:
+    """A column's name as names are compared: lower case, "_" for blanks and hyphens."""
+    return column.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def value_column(source: str, label: str) -> str:

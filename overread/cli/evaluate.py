@@ -38,7 +38,10 @@ def evaluate(
         ),
     ] = None,
     by: ByOption = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    split: Annotated[
+        str,
+        typer.Option(help="train, validation, test; all: of a store that no run learnt from."),
+    ] = "test",
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = _OUT,
     format: FormatsOption = None,
     resamples: ResamplesOption = 1000,

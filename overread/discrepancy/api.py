@@ -280,8 +280,8 @@ def discrepancy(
 
     ``labels`` is an extraction (the value of ``overread.extract`` or its folder), or a table with
     ``machine_<x>`` and ``expert_<x>`` columns of 1, 0, -1 and null; with ``expert``, two tables
-    of 0/1 columns, which are joined by id or else row by row. Any label names. Raises TableError,
-    UsageError.
+    of 0/1 columns, joined by id, or row by row where neither has one. Any label names. Raises
+    TableError, UsageError.
 
     >>> machine = pl.DataFrame({"af": [1, 1, 0, 0, 0]})
     >>> expert = pl.DataFrame({"af": [1, 0, 0, 1, 1]})

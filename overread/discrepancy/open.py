@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from overread.discrepancy.pair import Pairs, join_tables, pairs_of_frame
+from overread.discrepancy.join import id_columns, join_tables
+from overread.discrepancy.pair import Pairs, pairs_of_frame
 from overread.errors import UsageError
 from overread.files import input_file, is_folder
 from overread.labels.output import scan_table
@@ -17,7 +18,6 @@ from overread.labels.run import read_summary
 from overread.labels.summary import Summary
 from overread.manifest import RUN_FILE
 from overread.sources.batches import Tally
-from overread.sources.columns import USUAL
 from overread.sources.csv_table import CsvTable
 from overread.sources.parquet import ParquetTable
 from overread.sources.sniff import kind_of, refuse_other_than
@@ -26,14 +26,14 @@ from overread.tables import (
     ID,
     LABELS_FILE,
     PATIENT,
+    PATIENT_NAMES,
     REPORT_STATEMENTS_FILE,
     STATEMENTS_FILE,
+    known_as,
 )
 
 if TYPE_CHECKING:
     from overread.labels.api import Extraction
-
-_PLAIN: Final = str.maketrans(" -", "__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,10 @@ def read_table(source: Any) -> pl.DataFrame:
 def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with its id and patient columns under our names, where one of each is known."""
     roles = {}
-    for role, ours in (("id", ID), ("patient", PATIENT)):
-        found = [n for n in frame.columns if n.strip().lower().translate(_PLAIN) in USUAL[role]]
+    for ours, found in (
+        (ID, id_columns(frame)),
+        (PATIENT, known_as(PATIENT_NAMES, frame.columns)),
+    ):
         if ours not in frame.columns and len(found) == 1:
             roles[found[0]] = ours
     return frame.rename(roles)

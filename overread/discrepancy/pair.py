@@ -14,7 +14,6 @@ from overread.errors import TableError, UsageError
 from overread.tables import (
     ID,
     MISSING,
-    PATIENT,
     POLICIES,
     SOURCES,
     STATE_CODES,
@@ -186,49 +185,6 @@ def pairs_of_frame(
         own_policy=own_policy or {},
         contradictions=tuple(contradictions),
     )
-
-
-def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """Two tables of 0/1 columns as one with ``machine_<x>`` and ``expert_<x>``; and how.
-
-    They are joined by ``id`` where both have one, else row by row; then they must be equally long.
-    Labels are the columns that both have and that hold nothing but 1, 0, -1 and blanks; other
-    columns of the machine's table are kept. Raises TableError, also where a column is decisions
-    in one table and something else in the other.
-    """
-    by_id = ID in machine.columns and ID in expert.columns
-    if not by_id and machine.height != expert.height:
-        raise TableError(
-            f"the tables have {machine.height:,} and {expert.height:,} rows and no common id "
-            "column. Next step: give both an id column."
-        )
-    labels = [
-        name
-        for name in machine.columns
-        if name not in (ID, PATIENT, "") and name in expert.columns
-        and (holds_decisions(machine, name) or holds_decisions(expert, name))
-    ]  # fmt: skip
-    for table in (machine, expert):
-        for name in labels:
-            decisions(table, name)
-    if not labels:
-        raise TableError(
-            "the two tables have no common column that holds only 1, 0, -1 and blanks. "
-            "Next step: give the label columns the same names in both."
-        )
-    left = machine.rename({name: value_column("machine", name) for name in labels})
-    right = expert.select(
-        *([ID] if by_id else []), *(pl.col(n).alias(value_column("expert", n)) for n in labels)
-    )
-    if not by_id:
-        return pl.concat([left, right], how="horizontal"), f"row by row: {machine.height:,} rows"
-    refuse_twice(left, "the machine's table")
-    refuse_twice(right, "the expert's table")
-    joined = left.join(right, on=ID, how="inner", maintain_order="left")
-    if joined.is_empty():
-        raise TableError("the two tables share no id. Next step: check the id columns.")
-    alone = f"{machine.height - joined.height:,} and {expert.height - joined.height:,}"
-    return joined, f"by id: {joined.height:,} matched, {alone} in one table alone"
 
 
 def _labels(columns: Sequence[str]) -> tuple[str, ...]:

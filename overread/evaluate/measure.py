@@ -36,7 +36,7 @@ class Measures:
     A row is a run against a reader's labels, among all ECGs or those of a group; ``row`` finds it.
     The last label is the macro mean over the labels that can be estimated in that row. ``ecgs`` and
     ``positives`` (rows, labels) count the ECGs whose label is known, and those that have it;
-    ``patients`` (rows, labels) how many patients the scarcer kind of ECGs amounts to.
+    ``rankings`` are those of each row by label.
     """
 
     evaluated: Evaluated
@@ -45,7 +45,7 @@ class Measures:
     samples: Floats
     ecgs: Integers
     positives: Integers
-    patients: Floats
+    rankings: list[list[Ranking]]
     replicates: int
 
     def row(
@@ -59,25 +59,29 @@ class Measures:
 
     def bounds(self, row: int) -> Bounds:
         """AUROC and AUPRC (labels + 1, 2) of one row."""
-        return self._bounds(self.values[row], self.samples[:, row], row, 0.0)
+        return _bounds(self.values[row], self.samples[:, row], self._patients(row), 0.0)
 
     def difference(self, row: int, other: int) -> Bounds:
         """What the first row has over the other, (labels + 1, 2)."""
-        value = self.values[row] - self.values[other]
-        return self._bounds(value, self.samples[:, row] - self.samples[:, other], row, -1.0)
-
-    def _bounds(self, value: Floats, samples: Floats, row: int, lowest: float) -> Bounds:
-        patients = np.repeat(self.patients[row][:, None], len(METRICS), 1)
-        spread = np.where(np.isnan(samples), 0.0, samples)[:, :-1].var(axis=0)
-        # The mean's degrees of freedom from those of its parts (Welch BL. Biometrika
-        # 1947;34:28-35).
-        share = np.divide(spread, spread.sum(0), out=np.zeros_like(spread), where=spread > 0)
-        parts = (share**2 / np.maximum(patients - 1, 1)).sum(0)
-        mean = 1 + np.divide(1.0, parts, out=np.zeros_like(parts), where=parts > 0)
-        limits = logit_interval(
-            samples, value, lowest=lowest, patients=np.concatenate([patients, mean[None]])
+        return _bounds(
+            self.values[row] - self.values[other],
+            self.samples[:, row] - self.samples[:, other],
+            self._patients(row, other),
+            -1.0,
         )
-        return Bounds(value, limits.low, limits.high)
+
+    def _patients(self, row: int, other: int | None = None) -> Floats:
+        """How many patients the figures of a row, or what it has over the other, rest on."""
+        everyone = int(self.evaluated.patient.max()) + 1
+        out, macro = [], np.zeros((everyone, len(METRICS)))
+        for label, estimable in enumerate(self.estimable(row)):
+            moved = self.rankings[row][label].influence(everyone)
+            if other is not None:
+                moved -= self.rankings[other][label].influence(everyone)
+            out.append(effective_patients(moved))
+            if estimable:
+                macro += moved  # the sum instead of the mean: no scale matters
+        return np.array([*out, effective_patients(macro)])
 
     def estimable(self, row: int) -> npt.NDArray[np.bool_]:
         """Which labels (labels,) have positives and negatives: those of the macro mean."""
@@ -90,15 +94,11 @@ def measure(
     """All figures from the same resamples of patients, however many workers share them."""
     rankings: list[list[Ranking]] = []
     rows: dict[tuple[str, int, tuple[int, int] | None], int] = {}
-    ecgs, positives, patients = [], [], []
+    ecgs, positives = [], []
 
     def add(reader: str, group: tuple[int, int] | None, within: npt.NDArray[np.bool_]) -> None:
         truth = evaluated.truth[reader]
         known = (truth >= 0) & within[:, None]
-        sides = [
-            [effective_patients(one, evaluated.patient) for one in (known & (truth == value)).T]
-            for value in (0, 1)
-        ]
         for number, model in enumerate(evaluated.models):
             rows[reader, number, group] = len(rankings)
             rankings.append([
@@ -107,7 +107,6 @@ def measure(
             ])  # fmt: skip
             ecgs.append(known.sum(0))
             positives.append(((truth == 1) & known).sum(0))
-            patients.append(np.min(sides, axis=0))
 
     for reader in evaluated.truth:
         add(reader, None, np.ones(len(evaluated.patient), np.bool_))
@@ -125,8 +124,13 @@ def measure(
     samples = np.concatenate([samples, _with_macro(_filled(samples), out)[..., -1:, :]], axis=-2)
     return Measures(
         evaluated, rows, _with_macro(values, out), samples,
-        np.array(ecgs), np.array(positives), np.array(patients), replicates,
+        np.array(ecgs), np.array(positives), rankings, replicates,
     )  # fmt: skip
+
+
+def _bounds(value: Floats, samples: Floats, patients: Floats, lowest: float) -> Bounds:
+    limits = logit_interval(samples, value, lowest=lowest, patients=patients)
+    return Bounds(value, limits.low, limits.high)
 
 
 def _with_macro(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 from rich.console import Console
 
+from overread.discrepancy.join import id_columns
 from overread.discrepancy.open import input_files, read_table
 from overread.discrepancy.pair import holds_decisions
 from overread.errors import OutputExists, TableError, UsageError
@@ -35,7 +36,8 @@ class ModelTable:
 
     That may be id, patient_id, split, and window where an ECG has several rows. ``kind`` is "score"
     where nothing tells more. ``split_column`` names the column of the label table that the model's
-    splits came from; ``by_record`` says that patients may stand in several.
+    splits came from; ``by_record`` says that patients may stand in several; ``learnt_here``
+    whether the model learnt from the store of these ECGs, None where nothing tells.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ModelTable:
     files: tuple[Path, ...]
     split_column: str = ""
     by_record: bool = False
+    learnt_here: bool | None = None
     synthetic: bool = False
 
 
@@ -219,6 +222,7 @@ def _predicted(folder: Path) -> ModelTable:
         files=(folder / PREDICTIONS_FILE,),
         split_column=options.get("split_column", ""),
         by_record=by_record,
+        learnt_here=options.get("learnt_here"),
         synthetic=bool(options["synthetic"] or options["trained_on_synthetic"]),
     )
 
@@ -227,8 +231,9 @@ def _plain(path: Path) -> ModelTable:
     """A table of scores or decisions: columns ``score_X`` where there are any, else all numbers."""
     read = read_table(path)
     scores = {name: name.removeprefix(SCORE) for name in read.columns if name.startswith(SCORE)}
+    ids = id_columns(read)
     if not scores:
-        scores = {name: name for name in read.columns if name not in CARRIED}
+        scores = {name: name for name in read.columns if name not in (*CARRIED, *ids)}
     told = pl.col(list(scores)).str.to_lowercase().replace({"true": "1", "false": "0"})
     numbers = read.select(told.cast(pl.Float64, strict=False))
     # A column without a single number is no score: a site, a date.
@@ -238,7 +243,7 @@ def _plain(path: Path) -> ModelTable:
             f"{path.name} has no column of numbers. Next step: give scores, with a decimal point, "
             "or 0 and 1."
         )
-    carried = [name for name in (ID, PATIENT, SPLIT, WINDOW) if name in read.columns]
+    carried = [name for name in (*ids, PATIENT, SPLIT, WINDOW) if name in read.columns]
     values = numbers.select(pl.col(name).alias(scores[name]) for name in held)
     return ModelTable(
         name=path.stem,

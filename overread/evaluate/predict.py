@@ -61,6 +61,8 @@ def predict(
             _COMMAND,
             options={
                 "store": store.sha256,
+                # Of a model that does not tell its stores, nobody knows.
+                "learnt_here": store.sha256 in model.metadata.get("stores", [store.sha256]),
                 "kind": model.paradigm.kind,
                 "paradigm": model.config.paradigm,
                 "reader": model.config.labels,

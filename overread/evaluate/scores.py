@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from overread.discrepancy.join import id_columns, with_common_ids
 from overread.discrepancy.pair import decisions, refuse_twice
 from overread.discrepancy.strata import Strata, groups_of
 from overread.errors import TableError, UsageError
 from overread.evaluate.open import SPLIT, WINDOW, ModelTable, TruthTable
 from overread.signals.splits import SPLITS, patient_text
-from overread.tables import ID, MISSING, PATIENT
+from overread.tables import ID, ID_NAMES, MISSING, PATIENT, known_as
 
 Kind = Literal["probability", "similarity", "score", "decision"]
 Integers = npt.NDArray[np.int64]
+
+ALL: Final = "all"
 
 _MOST_NAMED: Final = 8
 
@@ -81,15 +84,16 @@ def align(
     by: Sequence[str | tuple[str, Sequence[float]]] = (),
     split: str = "test",
 ) -> Splits:
-    """The ECGs of a split that all tables hold, joined by id, or by row where not all have ids.
+    """The ECGs of a split that all tables hold, joined by id, or by row where none has ids.
 
-    Windows of one ECG are averaged. Tables without splits belong to the split as a whole. Raises
+    Windows of one ECG are averaged. Tables without splits belong to the split as a whole; ``all``
+    judges every ECG of stores that no model learnt from, as those of another hospital. Raises
     ``UsageError`` where a patient of the split stands in a model's training split too (unless the
     model was split by record, as only the paper's preset is), where scores are not finite, or where
     no label or ECG is common to all.
     """
-    if split not in SPLITS:
-        raise UsageError(f"no split {split!r}. Next step: one of {', '.join(SPLITS)}.")
+    if split not in (*SPLITS, ALL):
+        raise UsageError(f"no split {split!r}. Next step: one of {', '.join((*SPLITS, ALL))}.")
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise UsageError(
@@ -98,7 +102,11 @@ def align(
     labels, notes = _labels(models, truth)
     frame, how = _joined(models, truth, labels)
     notes.append(how)
-    own = [_split_names(model, number, frame) for number, model in enumerate(models)]
+    if split == ALL:
+        own: list[pl.Series | None] = [None] * len(models)
+        notes += _unseen(models)
+    else:
+        own = [_split_names(model, number, frame) for number, model in enumerate(models)]
     known = [names for names in own if names is not None]
     judged = _within(known, split, len(frame))
     if not judged.any():
@@ -114,8 +122,10 @@ def align(
             notes += _shared(model, learnt, patient, judged, split)
     if any(model.synthetic for model in models):
         notes.append("Synthetic ECGs: a program invented them; figures say nothing about patients.")
-    within = f"of the split {split}" if known else "of tables that know no splits"
+    within = f"of the split {split}" if known or split == ALL else "of tables that know no splits"
     notes.append(f"{np.count_nonzero(judged):,} ECGs {within}")
+    if split != ALL and all(model.learnt_here is False for model in models):
+        notes.append(f"No run learnt from the store of these ECGs: --split {ALL} judges them all.")
     chosen = _within(known, "validation", len(frame))
     has_validation = bool(known) and split == "test" and bool(chosen.any())
     both = np.intersect1d(patient[chosen], patient[judged])
@@ -171,13 +181,15 @@ def _joined(
     models: Sequence[ModelTable], truth: TruthTable, labels: Sequence[str]
 ) -> tuple[pl.DataFrame, str]:
     """A row per ECG: the label table and of each model its number before its columns; and how."""
-    frame = truth.frame
-    frames = [_per_ecg(model, number, labels) for number, model in enumerate(models)]
-    with_ids = [ID in each.columns for each in (frame, *frames)]
-    if all(with_ids):
-        refuse_twice(frame, "the label table")
+    per_ecg = [_per_ecg(model, number, labels) for number, model in enumerate(models)]
+    names = ["the label table", *(f"the table of {model.name}" for model in models)]
+    frame, *frames = with_common_ids([truth.frame, *per_ecg], names)
+    if ID in frame.columns:
+        refuse_twice(frame, names[0])
         for model, each in zip(models, frames, strict=True):
-            frame = frame.join(each, on=ID, how="inner", maintain_order="left")
+            refuse_twice(each, f"the table of {model.name}")
+            other = [name for name in known_as(ID_NAMES, each.columns) if name != ID]
+            frame = frame.join(each.drop(other), on=ID, how="inner", maintain_order="left")
             if frame.is_empty():
                 raise TableError(
                     f"{model.name} shares no id with the labels and the runs before it. Next step: "
@@ -190,27 +202,20 @@ def _joined(
             f"the tables have {', '.join(f'{len(each):,}' for each in (frame, *frames))} rows and "
             "no common id column. Next step: give each an id column."
         )
-    ids = [each[ID] for each in (frame, *frames) if ID in each.columns]
-    if any(not one.equals(ids[0]) for one in ids):
-        raise TableError(
-            "not all tables have ids, and the ids of those that do are not the same row by row. "
-            "Next step: give each an id column."
-        )
-    frames = [each.drop(ID, strict=False) for each in frames]
     return pl.concat([frame, *frames], how="horizontal"), f"joined row by row: {len(frame):,} rows"
 
 
 def _per_ecg(model: ModelTable, number: int, labels: Sequence[str]) -> pl.DataFrame:
-    """One row per ECG, its windows averaged; every column but the id gets the model's number."""
+    """One row per ECG, its windows averaged; every column but ids gets the model's number."""
     frame = model.frame
     others = [name for name in (PATIENT, SPLIT) if name in frame.columns]
     if WINDOW in frame.columns and ID in frame.columns:
         frame = frame.group_by(ID, maintain_order=True).agg(
             pl.col(others).first(), pl.col(labels).cast(pl.Float64).fill_null(float("nan")).mean()
         )
-    refuse_twice(frame, f"the table of {model.name}")
-    kept = [ID] if ID in frame.columns else []
-    return frame.select(*kept, *(pl.col(n).alias(_column(number, n)) for n in (*others, *labels)))
+    return frame.select(
+        *id_columns(frame), *(pl.col(n).alias(_column(number, n)) for n in (*others, *labels))
+    )
 
 
 def _column(number: int, name: str) -> str:
@@ -281,6 +286,17 @@ def _shared(
             "too. Next step: split by patient."
         )
     return []
+
+
+def _unseen(models: Sequence[ModelTable]) -> list[str]:
+    """Refuses ECGs of a store that a model learnt from; says what is taken for granted."""
+    for model in models:
+        if model.learnt_here:
+            raise UsageError(
+                f"{model.name} learnt from ECGs of this store. Next step: --split test, or predict "
+                "a store of other patients."
+            )
+    return ["All ECGs are judged, taken as those of patients from whom no run learnt."]
 
 
 def _truth(

@@ -10,19 +10,22 @@ from rapidfuzz import process
 
 from overread.errors import TableError, UsageError
 from overread.sources.batches import Columns
-from overread.tables import ID, PATIENT, SOURCES
+from overread.tables import (
+    ID,
+    ID_NAMES,
+    PATIENT,
+    PATIENT_NAMES,
+    SOURCES,
+    known_as,
+    plain_name,
+)
 
 _RESERVED: Final = (ID, PATIENT, *SOURCES)
 
-# Compared after lower-casing and with blanks and hyphens as underscores.
+# As `tables.known_as` compares names.
 USUAL: Final[dict[str, tuple[str, ...]]] = {
-    "id": (
-        "id", "ecg_id", "study_id", "record_id", "record", "record_name", "exam_id", "report_id",
-        "test_id", "filename", "file_name", "file",
-    ),
-    "patient": (
-        "patient_id", "patient", "patientid", "subject_id", "subject", "mrn", "pid", "person_id",
-    ),
+    "id": ID_NAMES,
+    "patient": PATIENT_NAMES,
     "machine": (
         "machine", "machine_read", "machine_reading", "machine_text", "machine_report",
         "machine_statements", "machine_interpretation", "report_machine", "original_diagnosis",
@@ -102,7 +105,7 @@ def _named(name: str, found: Sequence[str], *, option: str, file: str) -> str:
 
 
 def _usual(role: str, found: Sequence[str], *, taken: list[str], file: str) -> str | None:
-    hits = [name for name in found if _plain(name) in USUAL[role] and name not in taken]
+    hits = [name for name in known_as(USUAL[role], found) if name not in taken]
     if len(hits) > 1:
         raise TableError(
             f"{file} has {len(hits)} columns that could be the {role}: {_list(hits)}. "
@@ -127,7 +130,7 @@ def _nearest(found: Sequence[str]) -> str:
     near = [
         (match[1], name)
         for name in found
-        if (match := process.extractOne(_plain(name), usual, score_cutoff=75))
+        if (match := process.extractOne(plain_name(name), usual, score_cutoff=75))
     ]
     return f"The nearest is {max(near)[1]!r}. " if near else ""
 
@@ -147,7 +150,3 @@ def _list(names: Sequence[str], *, most: int = 40) -> str:
     shown = ", ".join(repr(name) for name in names[:most] if name)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{shown}{more}" if shown else "no named column"
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_").replace("-", "_")

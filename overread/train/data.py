@@ -105,9 +105,10 @@ def load_corpus(config: TrainConfig) -> Corpus:
     a patient stands in two splits, or where nothing is left to learn from.
     """
     store = open_store(config.store) if config.store else _first_store()
-    table, labels, folder = read_label_table(config)
     records = store.records
-    row = pc.index_in(records[ID].cast(pa.string()), value_set=table[ID].combine_chunks())
+    ecgs = records[ID].cast(pa.string())
+    table, labels, folder = read_label_table(config, ecgs)
+    row = pc.index_in(ecgs, value_set=table[ID].combine_chunks())
     found = np.flatnonzero(row.is_valid().to_numpy())
     notes = [
         f"{len(found):,} of {len(store):,} windows have labels, {len(store) - len(found):,} have "

@@ -13,18 +13,31 @@ import pyarrow.compute as pc
 from overread.errors import TableError, UsageError
 from overread.manifest import Manifest
 from overread.signals.splits import SPLITS
-from overread.tables import ID, LABELS_FILE, MISSING, PATIENT, value_column
+from overread.tables import (
+    ID,
+    ID_NAMES,
+    LABELS_FILE,
+    MISSING,
+    PATIENT,
+    PATIENT_NAMES,
+    SOURCES,
+    known_as,
+    value_column,
+)
 from overread.train.config import TrainConfig
 
 LABELS_FOLDER: Final = Path("overread-out/labels")
 
 
 def read_label_table(
-    config: TrainConfig,
+    config: TrainConfig, ecgs: pa.ChunkedArray
 ) -> tuple[pa.Table, tuple[str, ...], tuple[str | None, Path | None]]:
     """The table (text ids, each once), its labels in their order, vocabulary hash and extraction.
 
-    Raises ``UsageError`` where there is none, ``TableError`` for one that cannot be used.
+    ``ecgs`` are the ids of the signals: of several columns with usual names of ids, the one that
+    holds most of them is the id. A table without ``expert_X`` and ``machine_X`` columns is one
+    reader's, and its labels are the columns that hold nothing but 1, 0, -1 and blanks. Raises
+    ``UsageError`` where there is no table, ``TableError`` for one that cannot be used.
     """
     import pyarrow.csv as csv
     import pyarrow.parquet as pq
@@ -40,7 +53,9 @@ def read_label_table(
     manifest = Manifest.read(folder) if folder else None
     try:
         if file.suffix.lower() == ".csv":
-            types = csv.ConvertOptions(column_types={ID: pa.string(), PATIENT: pa.string()})
+            names = csv.open_csv(file).schema.names
+            texts = known_as((*ID_NAMES, *PATIENT_NAMES), names)
+            types = csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
             table = csv.read_csv(file, convert_options=types)
         else:
             table = pq.read_table(file)
@@ -48,13 +63,16 @@ def read_label_table(
         raise TableError(
             f"{file.name} cannot be read as a table. Next step: give Parquet, or CSV with commas."
         ) from None
+    table = _with_id(table, ecgs)
+    if manifest is None:
+        table = _of_one_reader(table, config.labels)
     labels = manifest.labels if manifest else _labels(table, config.labels)
     if ID not in table.column_names or not labels:
         raise UsageError(
-            f"{file.name} has no column {ID!r}, or none that begins with {config.labels}_. "
-            "Next step: name them id, expert_LABEL and machine_LABEL."
+            f"{file.name} has no column {ID!r}, or no labels of the {config.labels}. Next step: "
+            f"name them id and {config.labels}_LABEL; or give one reader's labels as plain columns "
+            "of 1, 0, -1 and blanks."
         )
-    table = table.set_column(table.column_names.index(ID), ID, table[ID].cast(pa.string()))
     if (twice := len(table) - len(pc.unique(table[ID]))) or table[ID].null_count:
         raise TableError(
             f"{file.name}: {twice} ids come twice, {table[ID].null_count} are missing. Next step: "
@@ -63,13 +81,41 @@ def read_label_table(
     return table, labels, (manifest.vocabulary if manifest else None, folder)
 
 
+def _with_id(table: pa.Table, ecgs: pa.ChunkedArray) -> pa.Table:
+    """The table with the column that names these ECGs as text ``id``, where there is one."""
+    names = table.column_names
+    found = [ID] if ID in names else known_as(ID_NAMES, names)
+    if not found:
+        return table
+    texts = {name: table[name].cast(pa.string()) for name in found}
+    held = {name: pc.sum(pc.is_in(ecgs, value_set=texts[name])).as_py() or 0 for name in found}
+    name = max(found, key=lambda one: held[one])
+    return table.set_column(names.index(name), ID, texts[name])
+
+
+def _of_one_reader(table: pa.Table, reader: str) -> pa.Table:
+    """Plain columns of 1, 0, -1 and blanks as those of a reader, where none is a reader's."""
+    names = table.column_names
+    if any(name.startswith(value_column(source, "")) for name in names for source in SOURCES):
+        return table
+    plain = [name for name in names if name not in (ID, PATIENT) and _holds_values(table[name])]
+    return table.rename_columns(
+        [value_column(reader, name) if name in plain else name for name in names]
+    )
+
+
+def _holds_values(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds something, and nothing but 1, 0, -1 and blanks."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return False
+    values = pc.unique(column.drop_null())
+    return len(values) > 0 and set(values.to_pylist()) <= {1, 0, MISSING}
+
+
 def _labels(table: pa.Table, source: str) -> tuple[str, ...]:
     """The labels of a table from elsewhere: its columns <source>_<label>, less the states."""
-    names = [
-        name.removeprefix(f"{source}_")
-        for name in table.column_names
-        if name.startswith(f"{source}_")
-    ]
+    opening = value_column(source, "")
+    names = [name.removeprefix(opening) for name in table.column_names if name.startswith(opening)]
     return tuple(name for name in names if not (name.startswith("state_") and name[6:] in names))
 
 

@@ -129,6 +129,8 @@ class Loop:
             how["resident"] = self.train.resident if again else resident
             self.unlabeled = Feed(unlabeled, unlabeled.splits["train"], **how)
         self._log = Log(folder if ranks.rank() == 0 else None, device)
+        #: SHA-256 of the stores that are learnt from.
+        self.stores = sorted({one.store.sha256 for one in (corpus, unlabeled) if one is not None})
         #: What was learnt from: another run with the same config and data is the same run.
         hashes = (corpus.sha256, unlabeled.sha256 if unlabeled else "", paradigm.data)
         self.data = " ".join(each for each in hashes if each)

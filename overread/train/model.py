@@ -139,6 +139,7 @@ def write_model(loop: Loop) -> dict[str, Any]:
         "windows": {name: len(at) for name, at in corpus.splits.items()},
         "unlabeled_windows": len(loop.unlabeled) if loop.unlabeled else 0,
         "data_sha256": corpus.sha256,
+        "stores": loop.stores,
         "splits_sha256": corpus.splits_sha256,
         "vocabulary": corpus.vocabulary,
         "synthetic": corpus.synthetic,

@@ -60,10 +60,18 @@ def test_tables_of_other_ecgs_are_never_joined(tmp_path):
     with pytest.raises(TableError, match="other shares no id with the labels"):
         align([table(tmp_path, scores), table(tmp_path, "id,af\nx,1\n", "other.csv")], labels)
     rows = table(tmp_path, "af\n0.7\n0.3\n", "rows.csv")
-    with pytest.raises(TableError, match="ids of those that do are not the same row by row"):
+    with pytest.raises(TableError, match="rows has no column of ids, the label table has 'id'"):
         align([table(tmp_path, scores), rows], labels)
-    in_order = table(tmp_path, "id,af\nb,0.2\na,0.8\n")
-    assert align([in_order, rows], labels).test.truth["truth"].tolist() == [[0], [1]]
+
+
+def test_of_several_id_columns_the_one_that_the_tables_share_joins_them(tmp_path):
+    labels = truth(tmp_path, "record,ecg_id,af\n1_hr,1,0\n2_hr,2,1\n3_hr,3,0\n")
+    ours = table(tmp_path, "id,af\n3,0.3\n2,0.2\n", "ours.csv")
+    theirs = table(tmp_path, "Record,file,af\n2_hr,3,0.7\n3_hr,x,0.6\n", "theirs.csv")
+    test = align([ours], labels).test
+    assert test.truth["truth"].tolist() == [[1], [0]]
+    assert test.models[0].values.tolist() == [[0.2], [0.3]]
+    assert align([theirs], labels).test.models[0].values.tolist() == [[0.7], [0.6]]
 
 
 def test_readers_are_told_apart_by_their_columns(tmp_path):
@@ -114,6 +122,18 @@ def test_only_the_split_that_was_asked_for_is_judged(tmp_path):
         align([given], truth(tmp_path, ALL), split="dev")
 
 
+def test_all_ecgs_of_another_store_are_judged_but_never_of_the_one_learnt_from(tmp_path):
+    frame = {"id": ["a", "b"], "split": ["train", "test"], "af": [0.2, 0.5], "lvh": [1.0, 0.0]}
+    labels = truth(tmp_path, "id,af,lvh\na,1,0\nb,0,1\n")
+    elsewhere = model(frame, learnt_here=False)
+    assert len(align([elsewhere], labels, split="all").test.patient) == 2
+    found = align([elsewhere], labels)
+    assert len(found.test.patient) == 1
+    assert any("--split all" in note for note in found.notes)
+    with pytest.raises(UsageError, match="net learnt from ECGs of this store"):
+        align([model(frame, learnt_here=True)], labels, split="all")
+
+
 def test_runs_of_different_splits_share_what_neither_learnt_from(tmp_path):
     one = in_splits(["train", "test", "test", "test"], ["p", "q", "r", "s"])
     two = replace(in_splits(["test", "train", "test", ""], ["p", "q", "r", "s"]), name="other")
@@ -152,11 +172,12 @@ def test_predictions_tell_how_their_model_split_records(tmp_path):
     options = {
         "kind": "similarity", "paradigm": "clip", "reader": "expert", "split": "record",
         "split_column": "", "synthetic": False, "trained_on_synthetic": True,
+        "learnt_here": True,
     }  # fmt: skip
     Manifest("predict", options, labels=LABELS).write(tmp_path)
     found, _ = open_model(tmp_path, overwrite=False, console=Console(quiet=True))
     assert (found.kind, found.paradigm, found.trained_on) == ("similarity", "clip", "expert")
-    assert (found.by_record, found.synthetic) == (True, True)
+    assert (found.by_record, found.synthetic, found.learnt_here) == (True, True, True)
     assert found.frame["split"].to_list() == [split_of(None, "a"), split_of(None, "b")]
 
 

@@ -88,6 +88,21 @@ def test_wrong_label_tables_are_refused(tmp_path, config, columns, told):
         load_corpus(config(label_table=str(tmp_path / "t.parquet")))
 
 
+def test_a_table_of_plain_labels_is_one_readers(tmp_path, config):
+    # Two columns could be the id; "paced" holds nothing, "fold" and "age" are no labels.
+    write_store(tmp_path / "s", [0] * 3, [0] * 3, id=["7", "8", "9"], patient_id=["P", "Q", "R"])
+    (tmp_path / "t.csv").write_text(
+        "record,ECG ID,age,fold,part,af,lvh,paced\n"
+        "0008_hr,8,61,1,validation,0,-1,\n0007_hr,7,1,2,train,1,,\n0009_hr,9,0,3,test,,1,\n"
+    )
+    given = {"store": str(tmp_path / "s"), "label_table": str(tmp_path / "t.csv")}
+    corpus = load_corpus(config(**given, split_column="part"))
+    assert corpus.labels == ("af", "lvh")
+    assert corpus.values["expert"].tolist() == [[1, -1], [0, -1], [-1, 1]]
+    machine = load_corpus(config(**given, split_column="part", labels="machine"))
+    assert machine.values["machine"].tolist() == corpus.values["expert"].tolist()
+
+
 def test_r23_patients_in_two_splits_are_refused(tmp_path, config):
     part = ["train", "test"] * (ECGS // 2)  # both ECGs of each patient
     write_table(tmp_path / "t.parquet", [0] * ECGS, [0] * ECGS, part=part)
