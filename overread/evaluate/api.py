@@ -81,6 +81,11 @@ class Evaluation:
         """Reliability of probabilities; None where no run has any or can be given some."""
         return calibrated.section(self.splits, seed=self._seed)
 
+    @property
+    def only_decide(self) -> bool:
+        """Whether all runs are 0/1 decisions, which rank nothing."""
+        return all(model.kind == "decision" for model in self.splits.test.models)
+
     def document(self, *, detail: bool = False) -> Document:
         """The whole report; ``detail`` adds the table of every single figure, for files."""
         return document.document(self, detail=detail)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from overread.evaluate.known import known, lacking, without
-from overread.evaluate.scores import Evaluated, Scored, Splits
+from overread.evaluate.scores import Evaluated, Splits
 from overread.evaluate.tables import READERS, cell, run_names
 from overread.report.document import Section
 from overread.report.table import Cell, Column, Gap, Table
-from overread.stats.operating import operating, threshold
+from overread.stats.bootstrap import logit_interval
+from overread.stats.operating import Operating, operating, threshold
 
-_TEXT: Final = (
+_THRESHOLDS: Final = (
     "Scores become decisions at a threshold, one for each label: that with the highest F1 among "
-    "the validation ECGs. Intervals are over patients and take the threshold as given. F1 "
-    "is the harmonic mean of sensitivity and PPV. PPV and F1 also depend on how common a label is, "
-    "so that they do not compare between groups of ECGs.",
+    "the validation ECGs. Intervals take it as given."
+)
+_MEANING: Final = (
+    "F1 is the harmonic mean of sensitivity and PPV. PPV and F1 also depend on how common a label "
+    "is, so that they do not compare between groups of ECGs. Intervals are over patients."
 )
 _LABEL: Final = Column("label", "Diagnosis", "label")
 _CONFUSION: Final = (
@@ -45,33 +49,62 @@ _NO_THRESHOLD: Final = "no threshold"
 Limits = Sequence[float | None]
 
 
+class _Run(NamedTuple):
+    """What a run decides: ``called`` (n, c), counted where ``truth`` (n, c) is 1 or 0.
+
+    ``decided`` (c,) says which labels have a threshold.
+    """
+
+    number: int
+    name: str
+    decided: npt.NDArray[np.bool_]
+    truth: npt.NDArray[np.int8]
+    called: npt.NDArray[np.bool_]
+
+
 def section(splits: Splits, *, replicates: int = 1000, seed: int = 0) -> Section | None:
     """A table of each run that decides or has validation ECGs; None where no run has or does.
 
-    Before them stand the thresholds, and F1 of several runs side by side.
+    Before them stand F1 of several runs side by side and its differences, and the thresholds. All
+    figures come from the same resamples of patients.
     """
     test = splits.test
-    names = run_names(test)
     thresholds: dict[str, Limits] = {}
-    f1: dict[str, list[Cell]] = {}
-    items: list[Table] = []
-    for number, (name, model) in enumerate(zip(names, test.models, strict=True)):
+    runs: list[_Run] = []
+    for number, (name, model) in enumerate(zip(run_names(test), test.models, strict=True)):
         if model.kind == "decision":
-            limits: Limits = [0.5] * len(test.labels)
+            runs.append(_run(test, number, name, [0.5] * len(test.labels)))
         elif splits.validation is not None:
-            limits = thresholds[name] = _thresholds(splits.validation, number)
-        else:
-            continue
-        rows = _rows(test, model, limits, replicates, seed)
-        title = f"Decisions of {name} against {READERS[test.reader]}"
-        columns = (_LABEL, *_CONFUSION, *_SHARES)
-        items.append(Table(f"decisions_{number}", title, columns, rows))
-        f1[name] = [row[-1] for row in rows]
+            thresholds[name] = _thresholds(splits.validation, number)
+            runs.append(_run(test, number, name, thresholds[name]))
+    if not runs:
+        return None
+    together = operating(
+        np.hstack([run.truth for run in runs]), np.hstack([run.called for run in runs]),
+        test.patient, replicates=replicates, seed=seed,
+    )  # fmt: skip
+    found = [together.of(slice(at, at + len(test.labels)))
+             for at in range(0, len(together.counts), len(test.labels))]  # fmt: skip
+    rows = [_rows(test, run, one) for run, one in zip(runs, found, strict=True)]
+    items: list[Table] = []
+    if len(runs) > 1:
+        items += [_f1_table(test, runs, rows), _differences_table(test, runs, found)]
     if thresholds and splits.validation is not None:
-        items.insert(0, _thresholds_table(splits.validation, thresholds))
-    if len(f1) > 1:
-        items.insert(0, _f1_table(test, f1))
-    return Section("Decisions", _TEXT, tuple(items)) if items else None
+        items.append(_thresholds_table(splits.validation, thresholds))
+    for run, body in zip(runs, rows, strict=True):
+        title = f"Decisions of {run.name} against {READERS[test.reader]}"
+        columns = (_LABEL, *_CONFUSION, *_SHARES)
+        items.append(Table(f"decisions_{run.number}", title, columns, body))
+    words = (_THRESHOLDS, _MEANING) if thresholds else (_MEANING,)
+    return Section("Decisions", words, tuple(items))
+
+
+def _run(test: Evaluated, number: int, name: str, limits: Limits) -> _Run:
+    decided = np.array([limit is not None for limit in limits])
+    values = test.models[number].values
+    at = np.array([np.inf if limit is None else limit for limit in limits], values.dtype)
+    truth = np.where(decided, test.truth[test.reader], np.int8(-1))
+    return _Run(number, name, decided, truth, values >= at)
 
 
 def _thresholds(validation: Evaluated, model: int) -> Limits:
@@ -84,26 +117,19 @@ def _thresholds(validation: Evaluated, model: int) -> Limits:
     ]
 
 
-def _rows(
-    test: Evaluated, model: Scored, limits: Limits, replicates: int, seed: int
-) -> tuple[tuple[Cell, ...], ...]:
+def _rows(test: Evaluated, run: _Run, found: Operating) -> tuple[tuple[Cell, ...], ...]:
     """Label, confusion counts and shares in percent."""
-    decided = np.array([limit is not None for limit in limits])
-    at = np.array([np.inf if limit is None else limit for limit in limits], model.values.dtype)
-    # A label without a threshold is counted nowhere.
-    truth = np.where(decided, test.truth[test.reader], np.int8(-1))
-    found = operating(truth, model.values >= at, test.patient, replicates=replicates, seed=seed)
     shares = [
         [
             cell(100 * value, 100 * low, 100 * high, why if is_decided else _NO_THRESHOLD)
-            for value, low, high, is_decided in zip(*share, decided, strict=True)
+            for value, low, high, is_decided in zip(*share, run.decided, strict=True)
         ]
-        for share, why in zip(found[1:], _NOBODY, strict=True)
+        for share, why in zip(found.shares, _NOBODY, strict=True)
     ]
     return tuple(
         (name, *(counts if is_decided else [Gap("n/a")] * len(counts)), *cells)
         for name, counts, is_decided, *cells in zip(
-            test.names, found.counts.tolist(), decided, *shares, strict=True
+            test.names, found.counts.tolist(), run.decided, *shares, strict=True
         )
     )
 
@@ -124,9 +150,41 @@ def _thresholds_table(validation: Evaluated, thresholds: Mapping[str, Limits]) -
     )
 
 
-def _f1_table(test: Evaluated, f1: Mapping[str, Sequence[Cell]]) -> Table:
+def _f1_table(
+    test: Evaluated, runs: Sequence[_Run], rows: Sequence[tuple[tuple[Cell, ...], ...]]
+) -> Table:
     columns = (
-        Column(f"run_{at}", name, "percent", digits=1, interval=True) for at, name in enumerate(f1)
+        Column(f"run_{at}", run.name, "percent", digits=1, interval=True)
+        for at, run in enumerate(runs)
     )
-    rows = tuple(zip(test.names, *f1.values(), strict=True))
-    return Table("decisions_f1", f"F1 against {READERS[test.reader]}", (_LABEL, *columns), rows)
+    f1 = ([row[-1] for row in body] for body in rows)
+    title = f"F1 against {READERS[test.reader]}"
+    return Table(
+        "decisions_f1", title, (_LABEL, *columns), tuple(zip(test.names, *f1, strict=True))
+    )
+
+
+def _differences_table(test: Evaluated, runs: Sequence[_Run], found: Sequence[Operating]) -> Table:
+    """F1 of each run less that of the first."""
+    first, *others = runs
+    columns, cells = [], []
+    for run, one in zip(others, found[1:], strict=True):
+        value = one.f1.value - found[0].f1.value
+        drawn = one.f1_drawn - found[0].f1_drawn
+        limits = logit_interval(drawn, value, lowest=-1)
+        decided = first.decided & run.decided
+        cells.append([
+            cell(100 * value, 100 * low, 100 * high, _NOBODY[-1] if both else _NO_THRESHOLD)
+            for value, low, high, both in zip(value, limits.low, limits.high, decided, strict=True)
+        ])  # fmt: skip
+        columns.append(
+            Column(f"run_{run.number}", run.name, "number", digits=1, interval=True, sign="+")
+        )
+    return Table(
+        "decisions_differences",
+        f"F1 less that of {first.name}",
+        (_LABEL, *columns),
+        tuple(zip(test.names, *cells, strict=True)),
+        ("In percentage points, from resamples of patients that all runs share. No interval: the "
+         "two decide alike in all of them.",),
+    )  # fmt: skip

@@ -26,6 +26,33 @@ _MEANING: Final = (
 def document(found: Evaluation, *, detail: bool = False) -> Document:
     """The whole report; see `Evaluation.document`."""
     splits, measures, evaluated = found.splits, found.measures, found.splits.test
+    decisions = [found.decisions] if found.decisions is not None else []
+    groups = [
+        Section(f"By {strata.column}", (), tuple(tables.groups_tables(measures, at)))
+        for at, strata in enumerate(evaluated.groups)
+    ]
+    if found.only_decide:
+        sections = [*decisions, *groups]
+    else:
+        behind = [found.calibration] if found.calibration is not None else []
+        sections = [*_ranking(measures), *groups, found.curves, *decisions, *behind]
+    shown = [tables.truth_table(measures)]
+    if detail:
+        shown.append(tables.all_figures(measures))
+    meaning = () if found.only_decide and not groups else (_MEANING,)
+    sections.append(Section("How it was measured", (*meaning, *splits.notes), tuple(shown)))
+    return Document(
+        "Evaluation of ECG models",
+        _facts(measures),
+        tuple(sections),
+        "Made by overread. Figures describe how scores rank ECGs and are no medical advice.",
+        name="evaluation",
+    )
+
+
+def _ranking(measures: Measures) -> list[Section]:
+    """How well scores rank ECGs: the paper's tables and differences between runs."""
+    evaluated = measures.evaluated
     pairs = tables.trained_pairs(evaluated)
     sections = [
         _glance(measures),
@@ -46,22 +73,7 @@ def document(found: Evaluation, *, detail: bool = False) -> Document:
         for reader in evaluated.truth
         if reader != evaluated.reader
     ]
-    sections += [
-        Section(f"By {strata.column}", (), tuple(tables.groups_tables(measures, at)))
-        for at, strata in enumerate(evaluated.groups)
-    ]
-    sections += [s for s in (found.curves, found.decisions, found.calibration) if s is not None]
-    behind: list[Table] = [tables.truth_table(measures)]
-    if detail:
-        behind.append(tables.all_figures(measures))
-    sections.append(Section("How it was measured", (_MEANING, *splits.notes), tuple(behind)))
-    return Document(
-        "Evaluation of ECG models",
-        _facts(measures),
-        tuple(sections),
-        "Made by overread. Figures describe how scores rank ECGs and are no medical advice.",
-        name="evaluation",
-    )
+    return sections
 
 
 def table_1(measures: Measures) -> Table:

@@ -68,8 +68,8 @@ def write_evaluation(
     for note in splits.notes:
         console.print(note, highlight=False)
     found = Evaluation(splits, replicates=replicates, seed=seed, workers=workers)
-    text = found.document(detail=bool({"csv", "json"} & set(formats)))
-    written = dict(content for format in formats for content in files(text, format))
+    texts = {format: found.document(detail=format in ("csv", "json")) for format in formats}
+    written = dict(each for format, text in texts.items() for each in files(text, format))
     made = replace(
         planned,
         versions=versions("polars", "numpy", "scipy", "matplotlib"),
@@ -79,12 +79,14 @@ def write_evaluation(
     replace_report(folder, written, made, standing, overwrite=overwrite)
     for table in _main_tables(found):
         console.print(TerminalTable(table))
-    console.print(Text(f"\nwritten to {folder}: {file_names(written, text.name)}"), soft_wrap=True)
+    console.print(
+        Text(f"\nwritten to {folder}: {file_names(written, next(iter(texts.values())).name)}"),
+        soft_wrap=True,
+    )
 
 
 def _main_tables(found: Evaluation) -> list[Table]:
     """Table 1; where all runs only decide, how often they are right."""
-    only_decide = all(model.kind == "decision" for model in found.splits.test.models)
-    if only_decide and found.decisions is not None:
+    if found.only_decide and found.decisions is not None:
         return [item for item in found.decisions.items if isinstance(item, Table)]
     return [found.table_1]

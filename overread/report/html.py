@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: Letters, gaps between columns among them, that fit across a page of paper and a screen.
 _PAPER: Final = 90
-_SCREEN: Final = 115
+_SCREEN: Final = 110
 #: Beyond this, intervals stand below their numbers.
 _STACKED: Final = 150
 _LONG_TEXT: Final = 40

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from overread.errors import UsageError
 from overread.stats.bootstrap import Integers, cluster_cells, resampled_cells
+from overread.stats.estimate import Floats, ratio
 from overread.stats.shares import Shares, clustered_shares
 
 Booleans = npt.NDArray[np.bool_]
@@ -24,6 +25,7 @@ class Operating(NamedTuple):
     """Per label: shares (labels,) with 95 % limits over patients.
 
     ``counts`` (labels, 4) are ECGs: true positive, false positive, false negative, true negative.
+    ``f1_drawn`` (replicates, labels) is F1 in the resamples, which all labels share.
     """
 
     counts: Integers
@@ -31,6 +33,19 @@ class Operating(NamedTuple):
     specificity: Shares
     ppv: Shares
     f1: Shares
+    f1_drawn: Floats
+
+    @property
+    def shares(self) -> tuple[Shares, Shares, Shares, Shares]:
+        """Sensitivity, specificity, PPV and F1."""
+        return self.sensitivity, self.specificity, self.ppv, self.f1
+
+    def of(self, labels: slice) -> Operating:
+        """The same of some of the labels."""
+        found, kept, right, f1 = (
+            Shares(*(part[labels] for part in share)) for share in self.shares
+        )
+        return Operating(self.counts[labels], found, kept, right, f1, self.f1_drawn[:, labels])
 
 
 def threshold(truth: Booleans, scores: npt.NDArray[np.floating[Any]]) -> float | None:
@@ -88,10 +103,12 @@ def operating(
         return clustered_shares(two[0], multiplicity, two[1])
 
     overlap = share(_HIT, _ALARM, _MISSED)
+    twice = 2 * drawn[..., _HIT]
     return Operating(
         np.tensordot(multiplicity, patterns, 1),
         sensitivity=share(_HIT, _MISSED),
         specificity=share(_RIGHTLY_NOT, _ALARM),
         ppv=share(_HIT, _ALARM),
         f1=Shares(*(2 * part / (1 + part) for part in overlap)),
+        f1_drawn=ratio(twice, twice + drawn[..., _ALARM] + drawn[..., _MISSED]),
     )
