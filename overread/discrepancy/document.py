@@ -81,8 +81,8 @@ def document(
     ]
     if found.edits is not None:
         sections.append(_statements(found, with_text=with_text))
-    for strata in groups:
-        sections.append(_by_group(found, strata, detail=detail))
+    for strata, slug in zip(groups, _slugs(groups), strict=True):
+        sections.append(_by_group(found, strata, slug, detail=detail))
     if trend is not None:
         sections.append(_trend(found, trend, detail=detail))
     return Document(
@@ -125,7 +125,10 @@ def release_document(
         Section("What the table hides", (), (tables.counts_table(found.counts, name, closed),)),
         Section("Agreement", (), (_kappa_figure(found.agreement, name, closed), *agreement)),
         _released_flows(found, closed),
-        *(_by_group(found, strata, rule=rule, closed=closed) for strata in groups),
+        *(
+            _by_group(found, strata, slug, rule=rule, closed=closed)
+            for strata, slug in zip(groups, _slugs(groups), strict=True)
+        ),
     ]
     if trend is not None:
         sections.append(_trend(found, trend, rule=rule))
@@ -333,6 +336,7 @@ def _statements(found: Discrepancy, *, with_text: bool) -> Section:
 def _by_group(
     found: Discrepancy,
     strata: Strata,
+    slug: str,
     *,
     rule: Release | None = None,
     closed: tables.Closed | None = None,
@@ -340,7 +344,6 @@ def _by_group(
 ) -> Section:
     frame = found.in_groups(strata)
     sizes = _sizes(strata)
-    slug = f"by_{_slug(strata.column)}"
     name = found.pairs.name
     items = [
         tables.strata_table(
@@ -436,6 +439,12 @@ def _five_ways(found: Discrepancy, strata: Strata | None = None) -> Counts:
     rest = np.asarray(sizes)[:, None] - four.sum(axis=2)
     assert four.shape[2] == OUT
     return np.concatenate([four, rest[:, :, None]], axis=2)
+
+
+def _slugs(groups: Sequence[Strata]) -> list[str]:
+    """A plain name for the tables of each grouping; a number tells those apart that look alike."""
+    plain = [f"by_{_slug(strata.column)}" for strata in groups]
+    return [name if name not in plain[:at] else f"{name}_{at + 1}" for at, name in enumerate(plain)]
 
 
 def _slug(text: str) -> str:

@@ -92,6 +92,19 @@ def test_groups_and_trend_stand_in_the_document(compare: Callable[..., Discrepan
     assert years == {"2019": 2, "2020": 1, "unknown": 1}
 
 
+def test_columns_of_like_names_have_tables_of_their_own(
+    compare: Callable[..., Discrepancy],
+) -> None:
+    frame = pl.DataFrame({
+        "machine_x": [1, 1, 0, 0], "expert_x": [1, 0, 1, 0],
+        "Site": ["n", "n", "s", "s"], "site": ["a", "a", "a", "b"],
+    })  # fmt: skip
+    document = compare(frame).document(by=["Site", "site"])
+    rows = {table.name: [row[0] for row in table.rows] for table in document.tables}
+    assert rows["by_site_removed"] == ["n", "s", "All ECGs"]
+    assert rows["by_site_2_removed"] == ["a", "b", "All ECGs"]
+
+
 def test_a_table_without_edits_says_so(compare: Callable[..., Discrepancy]) -> None:
     found = compare(pl.DataFrame({"machine_x": [1, 0], "expert_x": [1, 0]}))
     assert "No label was changed in any ECG." in found.to_html()
