@@ -133,10 +133,10 @@ def test_names_in_signatures_stand_in_no_output_file(overread, tmp_path):
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
-def test_c06_outputs_are_private_to_the_user(process, tmp_path, modes, format):
+def test_c06_outputs_are_private_to_the_user(overread, tmp_path, modes, format):
     (tmp_path / "reports.csv").write_text("id,machine\n1,AF\n2,LVH,x\n")
     words = ("labels", "extract", "reports.csv", "--quarantine", "--format", format)
-    assert process(*words).code == 3
+    assert overread(*words).code == 3
     found = modes(tmp_path / "overread-out" / "labels")
     assert len(found) == 7
     folder = str(tmp_path / "overread-out" / "labels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,34 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
 
+from rich.console import Console  # noqa: E402
+
+from overread.labels.run import write_extraction  # noqa: E402
+from overread.signals.synth import write_corpus  # noqa: E402
+from overread.sources.open import open_source  # noqa: E402
+
 QUICK = ("--device", "cpu", "--set", "encoder=tiny", "--epochs", "1", "--set", "batch=32")
 
 
-@pytest.fixture
-def corpus(overread):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A small synthetic corpus and its labels, where the commands look for them."""
-    assert overread("signals", "synth", "-n", "160", "--enriched").code == 0
-    assert overread("labels", "extract", "overread-out/synth/reports.csv").code == 0
+    folder = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        out = Path("overread-out")
+        assert write_corpus(out / "synth", 160, prevalence="enriched")
+        write_extraction(
+            open_source(out / "synth" / "reports.csv"), out / "labels", vocab=None,
+            uncertain="positive", format="parquet", duplicates="error", workers=1, overwrite=False,
+            console=Console(quiet=True),
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def corpus(made, tmp_path):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
 
 
 def test_from_the_corpus_to_predictions_without_further_options(overread, corpus):

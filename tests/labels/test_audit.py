@@ -427,9 +427,9 @@ def population(unit: str) -> tuple[Units, np.ndarray]:
     ("unit", "filled", "least", "most"),
     [
         ("reports", 1.0, 0.93, 0.97),
-        ("reports", 0.6, 0.93, 0.975),
+        pytest.param("reports", 0.6, 0.93, 0.975, marks=pytest.mark.slow),
         # A few statements hold most of the mass; most of them are known, so it errs to be wide.
-        ("statements", 1.0, 0.93, 1.0),
+        pytest.param("statements", 1.0, 0.93, 1.0, marks=pytest.mark.slow),
         ("statements", 0.6, 0.93, 1.0),
     ],
 )

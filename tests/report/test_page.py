@@ -162,7 +162,7 @@ def test_d05_locale_time_zone_hash_seed_and_matplotlibrc_change_no_byte(tmp_path
             [sys.executable, "-c", BYTES.format(root=str(ROOT))],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "MPLCONFIGDIR": str(tmp_path / "cache"), **environment},
+            env={**os.environ, **environment},
         )
         for environment in (
             {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "1"},

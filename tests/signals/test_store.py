@@ -505,11 +505,18 @@ def test_work_whose_samples_are_gone_is_not_taken_up(tmp_path):
 
 LIMITED = script("""
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-try:
-    write(Path(sys.argv[1]), 5, plan=planned("b"), overwrite=True)
-except OverreadError as error:
-    print(error)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+for limit in (64, 100_000, 500_000, 900_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    said = ""
+    try:
+        write(Path(sys.argv[1]), 5, plan=planned("b"), overwrite=True)
+    except OverreadError as error:
+        said = str(error)
+    store = open_store(sys.argv[1])
+    journal = store.folder / ".import" / "journal.jsonl"
+    kept = journal.read_bytes().count(b"\\n") if journal.exists() else 0
+    print(json.dumps([said, store.sha256, store.damaged(), kept]))
 """)
 
 
@@ -518,18 +525,15 @@ def test_e08_e09_a_full_disk_keeps_the_old_store_and_the_work(tmp_path):
     write(folder, 2, prefix="o")
     write(tmp_path / "whole", 5, plan=planned("b"))
     old = open_store(folder).sha256
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
     kept = []
-    for limit in (64, 100_000, 500_000, 900_000):
-        done = subprocess.run(
-            [sys.executable, "-c", LIMITED, str(folder), str(limit)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert "disk is full" in done.stdout, done.stderr
-        assert done.stderr == ""
-        assert open_store(folder).sha256 == old
-        assert open_store(folder).damaged() == []
-        journal = folder / ".import" / "journal.jsonl"
-        kept.append(journal.read_bytes().count(b"\n") if journal.exists() else 0)
+    for said, sha256, damaged, chunks in map(json.loads, done.stdout.splitlines()):
+        assert "disk is full" in said
+        assert (sha256, damaged) == (old, [])
+        kept.append(chunks)
     assert kept == [0, 0, 2, 3]
     assert write(folder, 5, plan=planned("b"), overwrite=True) == 3
     assert files_of(folder) == files_of(tmp_path / "whole")

@@ -6,9 +6,8 @@ import io
 import os
 import pickle
 import random
+import resource
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import datetime
@@ -23,6 +22,8 @@ from overread.files import locked
 from overread.train import checkpoint
 from overread.train.checkpoint import load_model, load_state, save_model, save_state
 
+from .processes import SERVER, ended
+
 STATE = {"step": 3, "net": {"w": torch.arange(5000.0)}, "list": [1, "a", None, True], "f": 0.5}
 
 
@@ -30,31 +31,27 @@ def same(one, other):
     return one["list"] == other["list"] and torch.equal(one["net"]["w"], other["net"]["w"])
 
 
-WRITER = """
-import sys, torch
-from pathlib import Path
-from overread.train.checkpoint import save_state
-run = Path(sys.argv[1])
-step = int(sys.argv[2])
-while True:
-    step += 1
-    save_state(run, step, {"step": step, "w": torch.full((300_000,), float(step))})
-    print(step, flush=True)
-"""
+def keep_saving(folder, step, told):
+    while True:
+        step += 1
+        save_state(folder, step, {"step": step, "w": torch.full((300_000,), float(step))})
+        told.send(step)
 
 
 def test_r01_a_kill_at_any_moment_leaves_a_state_that_can_be_read(tmp_path):
     chance = random.Random(0)
     step = 0
     for _ in range(2):
-        command = [sys.executable, "-c", WRITER, str(tmp_path), str(step)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            told = int(writer.stdout.readline())
+        reader, writer = SERVER.Pipe(duplex=False)
+        process = SERVER.Process(target=keep_saving, args=(tmp_path, step, writer))
+        with reader, writer:
+            process.start()
+            told = reader.recv()
             time.sleep(chance.random() * 0.3)
-            writer.kill()
-            rest = writer.stdout.read().split("\n")[:-1]
-        told = int(rest[-1]) if rest else told
+            process.kill()
+            process.join()
+            while reader.poll():
+                told = reader.recv()
         state, _ = load_state(tmp_path)
         assert state["step"] >= told  # what was told to be saved is there
         assert (state["w"] == state["step"]).all()
@@ -70,26 +67,21 @@ def test_r01_twenty_six_kills(tmp_path):
         test_r01_a_kill_at_any_moment_leaves_a_state_that_can_be_read(tmp_path)
 
 
-LIMITED = """
-import resource, sys, torch
-from pathlib import Path
-from overread.errors import OverreadError
-from overread.train.checkpoint import save_state
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    save_state(Path(sys.argv[1]), 9, {"w": torch.zeros(100_000)})
-except OverreadError as error:
-    print(error)
-"""
+def save_too_much(folder, said):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    try:
+        save_state(folder, 9, {"w": torch.zeros(100_000)})
+    except OverreadError as error:
+        said.write_text(str(error))
 
 
 def test_r02_a_full_disk_is_told_and_the_old_state_stays(tmp_path):
-    save_state(tmp_path, 3, STATE)
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert "the disk is full or a size limit is reached" in done.stdout
-    assert same(load_state(tmp_path)[0], STATE)
+    folder, said = tmp_path / "run", tmp_path / "said"
+    folder.mkdir()
+    save_state(folder, 3, STATE)
+    ended(save_too_much, folder, said)
+    assert "the disk is full or a size limit is reached" in said.read_text()
+    assert same(load_state(folder)[0], STATE)
 
 
 def test_r02_free_space_is_looked_at_first(tmp_path, monkeypatch):

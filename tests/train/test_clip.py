@@ -33,6 +33,7 @@ from tests.train.contrastive import (  # noqa: E402
     seen,
     small_config,
 )
+from tests.train.processes import SERVER  # noqa: E402
 
 ROWS = np.array([0, 1, 2, 3, 5, 6])  # those of PAIRS that have an over-read
 
@@ -233,7 +234,9 @@ def one_of_two(rank, corpus, folder):
 
 
 def test_two_processes_learn_as_one_with_the_double_batch(corpus, tmp_path):
-    torch.multiprocessing.spawn(one_of_two, (corpus, str(tmp_path)), nprocs=2)
+    torch.multiprocessing.start_processes(
+        one_of_two, (corpus, str(tmp_path)), nprocs=2, start_method=SERVER.get_start_method()
+    )
     for number, kind in enumerate(KINDS):
         found = torch.load(tmp_path / f"{number}.pt", weights_only=True)
         for one, whole in zip(found, gradients(corpus, *kind, batch_of(ROWS)), strict=True):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,29 +26,32 @@ from overread.train.model import open_model
 from overread.train.run import resume, train
 
 from .conftest import ECGS, weights, write_store, write_table
+from .processes import begun, told
 
 QUIET = Console(quiet=True)
 
 
 # In the first epoch, at its end, in the second.
 @pytest.mark.parametrize(
-    ("paradigm", "stop"),
-    [("supervised", 2), ("supervised", 5), ("supervised", 7), ("self-training", 7)],
+    ("paradigm", "stops"), [("supervised", (2, 5, 7)), ("self-training", (7,))]
 )
-def test_r08_stopped_and_resumed_is_undisturbed_bit_for_bit(make_loop, paradigm, stop):
+def test_r08_stopped_and_resumed_is_undisturbed_bit_for_bit(make_loop, paradigm, stops):
     values = {"paradigm": paradigm, "epochs": 2, "log_every": 3}
     whole = make_loop("whole", **values)
     assert whole.fit() == 0
     assert whole.steps == 5
+    for stop in stops:
+        first = make_loop(f"at{stop}", **values)
+        first.stop_after = stop
+        assert first.fit() == 143
+        assert first.position.step == stop
+        second = make_loop(f"at{stop}", **values)
+        second.restore(load_state(second.folder)[0])
+        assert second.fit() == 0
+        assert_same_run(second, whole)
 
-    first = make_loop("parts", **values)
-    first.stop_after = stop
-    assert first.fit() == 143
-    assert first.position.step == stop
-    second = make_loop("parts", **values)
-    second.restore(load_state(second.folder)[0])
-    assert second.fit() == 0
 
+def assert_same_run(second, whole):
     assert weights(second) == weights(whole)
     for name, each in whole.best_net.items():
         assert torch.equal(each, second.best_net[name])
@@ -92,7 +96,7 @@ def test_r09_each_ecg_comes_once_in_an_epoch_wherever_it_is_stopped(make_loop):
         assert [at.tolist() for at in [*first.seen, *second.seen]] == expected
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def given(files):
     """Options of a short run on the small store."""
     return {
@@ -106,9 +110,21 @@ def given(files):
     }
 
 
-def test_a_finished_run_is_up_to_date_and_another_is_asked_about(given, tmp_path):
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def finished(given, tmp_path_factory):
+    """The folder of that run, which stays as it is."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
     assert train(configure(options=given), folder, console=QUIET) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A copy of that run."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def test_a_finished_run_is_up_to_date_and_another_is_asked_about(given, folder):
     before = (folder / "model.safetensors").stat()
     assert train(configure(options=given), folder, console=QUIET) == 0
     assert (folder / "model.safetensors").stat() == before
@@ -121,29 +137,26 @@ def test_a_finished_run_is_up_to_date_and_another_is_asked_about(given, tmp_path
     assert (folder / "model.safetensors").read_bytes() == first
 
 
-def test_the_model_file_is_enough_to_score(given, tmp_path, files):
-    folder = tmp_path / "run"
-    train(configure(options=given), folder, console=QUIET)
-    model = open_model(folder)
-    run = json.loads((folder / "run.json").read_text())
+def test_the_model_file_is_enough_to_score(finished):
+    model = open_model(finished)
+    run = json.loads((finished / "run.json").read_text())
     assert run["counts"]["test_windows_scored"] == 0  # R24
     assert model.labels == ("tall", "fast", "never")
     assert model.metadata["preprocessing"]["fs_hz"] == 250
     assert model.metadata["leads"][6:] == ["V1", "V2", "V3", "V4", "V5", "V6"]
     assert set(model.metadata["thresholds"]) == set(model.labels)
     assert model.metadata["thresholds"]["never"] is None
-    state, _ = load_state(folder)
+    state, _ = load_state(finished)
     for name, each in model.paradigm.net.state_dict().items():
         assert torch.equal(each, state["best_net"][name])
-    card = (folder / "MODEL_CARD.md").read_text()
+    card = (finished / "MODEL_CARD.md").read_text()
     assert "Not for" in card
     assert "not estimable" in card
     assert "synthetic" not in card
 
 
-def test_r17_another_config_is_refused_by_its_keys_and_may_fork(given, tmp_path):
-    folder, forked = tmp_path / "run", tmp_path / "forked"
-    train(configure(options=given), folder, console=QUIET)
+def test_r17_another_config_is_refused_by_its_keys_and_may_fork(folder, tmp_path):
+    forked = tmp_path / "forked"
     changed = configure(options={"lr": 0.5, "weight_decay": 0.25, "device": "cpu", "epochs": 2})
     with pytest.raises(UsageError, match=r"lr 0\.002 -> 0\.5, weight_decay 0\.0001 -> 0\.25\. "):
         resume(folder, changed, console=QUIET)
@@ -161,7 +174,7 @@ def test_r18_other_data_are_refused(given, tmp_path, files):
     import pyarrow.parquet as pq
 
     shutil.copy(files.table, tmp_path / "t.parquet")
-    own = given | {"label_table": str(tmp_path / "t.parquet")}
+    own = given | {"label_table": str(tmp_path / "t.parquet"), "epochs": 1}
     train(configure(options=own), tmp_path / "run", console=QUIET)
     table = pq.read_table(files.table)
     at = table.column_names.index("expert_tall")
@@ -172,9 +185,7 @@ def test_r18_other_data_are_refused(given, tmp_path, files):
         resume(tmp_path / "run", configure(), console=QUIET)
 
 
-def test_r19_another_torch_is_allowed_and_marked(given, tmp_path):
-    folder = tmp_path / "run"
-    train(configure(options=given), folder, console=QUIET)
+def test_r19_another_torch_is_allowed_and_marked(folder):
     state, _ = load_state(folder)
     step = state["position"]["step"]
     state["position"]["finished"] = False
@@ -186,17 +197,14 @@ def test_r19_another_torch_is_allowed_and_marked(given, tmp_path):
     assert "would not give the same bits" in (folder / "MODEL_CARD.md").read_text()
 
 
-def test_r03_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(given, tmp_path):
-    whole, folder = tmp_path / "whole", tmp_path / "run"
-    train(configure(options=given), whole, console=QUIET)
-    train(configure(options=given), folder, console=QUIET)
+def test_r03_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(finished, folder):
     newest = max(folder.glob("step-*.pt"))
     newest.write_bytes(newest.read_bytes()[:-1])
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
     assert resume(folder, configure(), console=console) == 0
     console.file.close()
     assert f"{newest.name} is damaged" in console.export_text()
-    one, other = open_model(whole), open_model(folder)
+    one, other = open_model(finished), open_model(folder)
     for name, each in one.paradigm.net.state_dict().items():
         assert torch.equal(each, other.paradigm.net.state_dict()[name])
 
@@ -214,9 +222,7 @@ def test_r23_no_overlap_after_resume(make_loop):
         assert not trained & set(patient[splits[name]].tolist())
 
 
-def test_weights_of_another_net_are_refused(given, tmp_path):
-    folder = tmp_path / "run"
-    train(configure(options=given), folder, console=QUIET)
+def test_weights_of_another_net_are_refused(folder):
     state, _ = load_state(folder)
     name = "encoder.stem.1.weight"
     state["net"][name] = state["net"][name][:1]
@@ -225,65 +231,33 @@ def test_weights_of_another_net_are_refused(given, tmp_path):
         resume(folder, configure(), console=QUIET)
 
 
-def test_init_takes_over_the_encoder_only(given, tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    train(configure(options=given), source, console=QUIET)
+def test_init_takes_over_the_encoder_only(given, finished, tmp_path):
+    target = tmp_path / "target"
     # So small a rate that the start is what is left.
     options = given | {
-        "init": str(source / "model.safetensors"),
+        "init": str(finished / "model.safetensors"),
         "lr": 1e-12,
         "epochs": 1,
         "seed": 5,
     }
     train(configure(options=options), target, console=QUIET)
-    one, other = (open_model(each).paradigm.net.state_dict() for each in (source, target))
+    one, other = (open_model(each).paradigm.net.state_dict() for each in (finished, target))
     learnt = [name for name in one if name.startswith("encoder.") and name.endswith("weight")]
     assert all(torch.allclose(one[name], other[name], atol=1e-9) for name in learnt)
     assert not torch.allclose(one["head.weight"], other["head.weight"], atol=1e-3)
 
 
-RUN = """
-import json, sys
-from pathlib import Path
-from rich.console import Console
-import torch
-torch.set_num_threads(1)
-from overread.train.config import configure
-from overread.train.run import train
-configured = configure(options=json.loads(sys.argv[2]))
-sys.exit(train(configured, Path(sys.argv[1]), console=Console()))
-"""
-
-
-def spawned(folder, options, *launcher):
-    return subprocess.Popen(
-        [sys.executable, *launcher, folder.parent / "run.py", folder, json.dumps(options)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def told(process):
-    """What it printed; a process that hangs is ended."""
-    try:
-        return process.communicate(timeout=180)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-
-
 def test_r10_sigterm_to_the_group_saves_and_ends_with_143(given, tmp_path):
-    (tmp_path / "run.py").write_text(RUN)
-    options = given | {"epochs": 50, "patience": 50, "batch": 10}
     run = tmp_path / "run"
-    with spawned(run, options) as process:
-        while not list(run.glob("step-0000000[1-9]*.pt.sha256")):  # the second epoch has begun
-            assert process.poll() is None
-            time.sleep(0.05)
-        began = time.monotonic()
-        os.killpg(process.pid, signal.SIGTERM)
-        out = told(process)
-    assert process.returncode == 143, out
+    processes = begun(run, given | {"epochs": 50, "patience": 50, "batch": 10})
+    [process] = processes
+    while not list(run.glob("step-0000000[1-9]*.pt.sha256")):  # the second epoch has begun
+        assert process.is_alive()
+        time.sleep(0.05)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGTERM)
+    out = told(run, processes)
+    assert process.exitcode == 143, out
     assert time.monotonic() - began < 30
     state, problems = load_state(run)
     assert not problems
@@ -291,7 +265,6 @@ def test_r10_sigterm_to_the_group_saves_and_ends_with_143(given, tmp_path):
     assert "--resume" in out
 
 
-LAUNCHER = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
 #: Process 1 is killed as the system does where memory runs out.
 KILLED = """
 import json, os, signal, sys
@@ -302,35 +275,40 @@ torch.set_num_threads(1)
 from overread.train import ranks
 from overread.train.config import configure
 from overread.train.loop import Loop
-from overread.train.run import resume, train
+from overread.train.run import train
 update = Loop.update
 def killed(loop, *batches):
     if loop.position.step == 7 and ranks.rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     update(loop, *batches)
-folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
-configured = configure(options=options)
-if not options:
-    sys.exit(resume(folder, configured, console=Console()))
 Loop.update = killed
-sys.exit(train(configured, folder, console=Console()))
+sys.exit(train(configure(options=json.loads(sys.argv[2])), Path(sys.argv[1]), console=Console()))
 """
 
 
 def test_r11_a_killed_process_ends_the_others_and_the_run_goes_on_from_its_state(given, tmp_path):
-    (tmp_path / "run.py").write_text(KILLED)
+    (tmp_path / "killed.py").write_text(KILLED)
     run = tmp_path / "run"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     began = time.monotonic()
-    with spawned(run, given | {"batch": 10}, *LAUNCHER) as process:
-        out = told(process)
+    with subprocess.Popen(
+        [*torchrun, tmp_path / "killed.py", run, json.dumps(given | {"batch": 10})],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:  # fmt: skip
+        try:
+            out = process.communicate(timeout=180)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     assert process.returncode == 1, out
     assert time.monotonic() - began < 120
     assert "exitcode  : -9" in out  # torchrun names the one that was killed
     state, problems = load_state(run)
     assert (state["position"]["step"], state["position"]["epoch"], problems) == (5, 1, [])
-    with spawned(run, {}, *LAUNCHER) as process:
-        out = told(process)
-    assert process.returncode == 0, out
+    again = begun(run, {}, ranks=2)
+    out = told(run, again)
+    assert [each.exitcode for each in again] == [0, 0], out
     assert open_model(run).metadata["epochs"] == given["epochs"]
     assert load_state(run)[0]["position"]["step"] == 10
 
@@ -340,7 +318,6 @@ def test_r11_a_killed_process_ends_the_others_and_the_run_goes_on_from_its_state
 )
 def test_two_ranks_learn_what_one_process_learns_with_the_double_batch(given, tmp_path, paradigm):
     """Batch norm frozen and no augmentation: nothing random or per process is left."""
-    (tmp_path / "run.py").write_text(RUN)
     # Numbers that divide evenly, and labels that are known unequally often in both halves.
     rng = np.random.default_rng(4)
     tall, fast = rng.random((2, ECGS)) < 0.3
@@ -358,10 +335,10 @@ def test_two_ranks_learn_what_one_process_learns_with_the_double_batch(given, tm
         "epochs": 2,
         "lr": 1e-4,
     }
-    for name, batch, how in (("one", 16, ()), ("two", 8, LAUNCHER)):
-        with spawned(tmp_path / name, options | {"batch": batch}, *how) as process:
-            out = told(process)
-        assert process.returncode == 0, out
+    assert train(configure(options=options | {"batch": 16}), tmp_path / "one", console=QUIET) == 0
+    processes = begun(tmp_path / "two", options | {"batch": 8}, ranks=2)
+    out = told(tmp_path / "two", processes)
+    assert [each.exitcode for each in processes] == [0, 0], out
     one, two = (load_state(tmp_path / name)[0] for name in ("one", "two"))
     assert (one["ranks"], two["ranks"]) == (1, 2)
     assert one["position"]["step"] == two["position"]["step"] == 10
