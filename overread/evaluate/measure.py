@@ -14,10 +14,13 @@ import numpy.typing as npt
 from overread.evaluate.scores import Evaluated, Integers
 from overread.stats.bootstrap import ENOUGH, effective_patients, logit_interval, resampled
 from overread.stats.estimate import Floats, ratio
+from overread.stats.proportions import clopper_pearson
 from overread.stats.ranking import Ranking
 
 #: The order of the last axis of every array here.
 METRICS: Final = ("auroc", "auprc")
+#: Of fewer patients with a label, or without it, the place of each one would move a macro mean.
+LEAST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Measures:
 
     A row is a run against a reader's labels, among all ECGs or those of a group; ``row`` finds it.
     The last label is the macro mean over the labels that can be estimated in that row. ``ecgs`` and
-    ``positives`` (rows, labels) count the ECGs whose label is known, and those that have it;
+    ``positives`` (rows, labels) count the ECGs whose label is known, and those that have it,
+    ``patients`` (rows, labels) the patients who have it or who lack it, whichever are fewer;
     ``rankings`` are those of each row by label.
     """
 
@@ -45,6 +49,7 @@ class Measures:
     samples: Floats
     ecgs: Integers
     positives: Integers
+    patients: Integers
     rankings: list[list[Ranking]]
     replicates: int
 
@@ -58,19 +63,39 @@ class Measures:
         return self.rows[reader or self.evaluated.reader, model, group]
 
     def bounds(self, row: int) -> Bounds:
-        """AUROC and AUPRC (labels + 1, 2) of one row."""
-        return _bounds(self.values[row], self.samples[:, row], self._patients(row), 0.0)
+        """AUROC and AUPRC (labels + 1, 2) of one row.
+
+        An AUROC varies at most as a share of as many patients as have the label, or lack it (van
+        Dantzig D. Koninkl Ned Akad Wet A 1951;54:1-8): its limits lie within the exact ones of that
+        share, also where resamples tell nothing.
+        """
+        value = self.values[row]
+        limits = logit_interval(self.samples[:, row], value, patients=self._moved_by(row))
+        low, high = limits.low.copy(), limits.high.copy()
+        for label, patients in enumerate(self.patients[row].tolist()):
+            if exact := clopper_pearson(value[label, 0] * patients, patients) if patients else None:
+                low[label, 0] = np.fmax(low[label, 0], exact.low)
+                high[label, 0] = np.fmin(high[label, 0], exact.high)
+        return Bounds(value, low, high)
 
     def difference(self, row: int, other: int) -> Bounds:
-        """What the first row has over the other, (labels + 1, 2)."""
-        return _bounds(
-            self.values[row] - self.values[other],
-            self.samples[:, row] - self.samples[:, other],
-            self._patients(row, other),
-            -1.0,
-        )
+        """What the first row has over the other, (labels + 1, 2).
 
-    def _patients(self, row: int, other: int | None = None) -> Floats:
+        Of an AUROC no more than the limits of both rows allow, were the rows independent (Zou GY,
+        Donner A. Stat Med 2008;27:1693-1702).
+        """
+        value = self.values[row] - self.values[other]
+        samples = self.samples[:, row] - self.samples[:, other]
+        limits = logit_interval(samples, value, lowest=-1, patients=self._moved_by(row, other))
+        low, high = limits.low.copy(), limits.high.copy()
+        one, two = self.bounds(row), self.bounds(other)
+        down = np.hypot(one.value - one.low, two.high - two.value)
+        up = np.hypot(one.high - one.value, two.value - two.low)
+        low[:-1, 0] = np.maximum(low, value - down)[:-1, 0]
+        high[:-1, 0] = np.minimum(high, value + up)[:-1, 0]
+        return Bounds(value, low, high)
+
+    def _moved_by(self, row: int, other: int | None = None) -> Floats:
         """How many patients the figures of a row, or what it has over the other, rest on."""
         everyone = int(self.evaluated.patient.max()) + 1
         out, macro = [], np.zeros((everyone, len(METRICS)))
@@ -84,8 +109,8 @@ class Measures:
         return np.array([*out, effective_patients(macro)])
 
     def estimable(self, row: int) -> npt.NDArray[np.bool_]:
-        """Which labels (labels,) have positives and negatives: those of the macro mean."""
-        return ~np.isnan(self.values[row, :-1, 0])
+        """Which labels (labels,) enough patients have and lack: those of the macro mean."""
+        return np.asarray(self.patients[row] >= LEAST)
 
 
 def measure(
@@ -119,18 +144,14 @@ def measure(
 
     everyone = int(evaluated.patient.max()) + 1
     values = areas(np.ones(everyone, np.int64))
+    scarcer = np.array([[label.patients for label in row] for row in rankings])
     samples = resampled(areas, everyone, replicates=replicates, seed=seed, workers=workers)
-    out = ~np.isnan(values)
+    out = np.broadcast_to((scarcer >= LEAST)[..., None], values.shape)
     samples = np.concatenate([samples, _with_macro(_filled(samples), out)[..., -1:, :]], axis=-2)
     return Measures(
         evaluated, rows, _with_macro(values, out), samples,
-        np.array(ecgs), np.array(positives), rankings, replicates,
+        np.array(ecgs), np.array(positives), scarcer, rankings, replicates,
     )  # fmt: skip
-
-
-def _bounds(value: Floats, samples: Floats, patients: Floats, lowest: float) -> Bounds:
-    limits = logit_interval(samples, value, lowest=lowest, patients=patients)
-    return Bounds(value, limits.low, limits.high)
 
 
 def _with_macro(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from overread.evaluate.measure import METRICS, Bounds, Measures
+from overread.evaluate.measure import LEAST, METRICS, Bounds, Measures
 from overread.evaluate.scores import Evaluated
 from overread.report.table import Cell, Column, Estimate, Gap, Table
 from overread.stats.estimate import Floats
@@ -30,8 +30,7 @@ _DIGITS: Final = 1
 _FEW_RUNS: Final = 2
 _NO_INTERVAL: Final = "(no interval)"
 _WHY_NO_INTERVAL: Final = (
-    "No interval: one or two patients have the label or lack it, or no resample changes the value; "
-    "a mean that holds such a label may have none either."
+    "No interval: no resample changes the value, or too few patients have the label or lack it."
 )
 
 
@@ -178,8 +177,8 @@ def groups_tables(measures: Measures, column: int) -> list[Table]:
     places = [(column, group) if size else None for group, size in enumerate(sizes)]
     note = (
         f"In percent against {READERS[evaluated.reader]}; Labels: how many of "
-        f"{len(evaluated.labels)} have positives and negatives in the group. Means over different "
-        "labels do not compare."
+        f"{len(evaluated.labels)} at least {LEAST} patients of the group have and lack. Means over "
+        "different labels do not compare."
     )
 
     def table(name: str, metrics: Sequence[int]) -> Table:
@@ -342,7 +341,7 @@ def _reasons(measures: Measures, row: int) -> list[str]:
 def _how(measures: Measures) -> str:
     return (
         f"In percent, with 95% intervals from {measures.replicates:,} resamples of patients that "
-        "all runs, labels and metrics share (logit scale, wider where few patients have a label)."
+        "all runs, labels and metrics share (logit scale, wider where few patients decide)."
     )
 
 
@@ -365,6 +364,6 @@ def _macro_note(measures: Measures, row: int) -> str:
         return ""
     names = [n for n, k in zip(measures.evaluated.names, known, strict=True) if not k]
     return (
-        f"The macro mean is over {np.count_nonzero(known)} of {len(known)} labels; not estimable: "
-        f"{', '.join(names)}."
+        f"The macro mean is over {np.count_nonzero(known)} of {len(known)} labels; fewer than "
+        f"{LEAST} patients have or lack: {', '.join(names)}."
     )

@@ -183,20 +183,23 @@ def logit_interval(
     return Resampled(back(odds / factor), back(odds * factor), estimable)
 
 
-def effective_patients(
-    cases: npt.NDArray[np.bool_], clusters: npt.NDArray[np.integer[Any]]
-) -> float:
-    """How many patients with one case each would tell as much as these do.
+def effective_patients(influence: Floats) -> Floats:
+    """How many alike patients would give a standard error as sure as that of these patients.
 
-    ``cases`` (N,) says which ECGs are meant, ``clusters`` (N,) names the patient of each ECG, from
-    0. The square of the sum of cases per patient by the sum of their squares (Kish L. Survey
-    Sampling. Wiley 1965); 0 without cases.
+    ``influence`` (patients, ...) says how much each patient moves a statistic
+    (`Ranking.influence`): the squares d^2 add up to its variance. For normal d Satterthwaite's
+    degrees of freedom of that sum are about 3 (sum d^2)^2 / (sum d^4) - 2 (Johnson EG, Rust KF.
+    J Educ Stat 1992;17:175-190; von Davier M. arXiv:2409.14606, 2024). Patients who move the
+    statistic little hardly count, and one who moves it far more than the others leaves few. At
+    least 2, the fewest with a spread; 0 where nobody moves the statistic.
 
-    >>> effective_patients(np.array([True, True, True, False]), np.array([0, 0, 1, 2]))
-    1.8
+    >>> moved = np.array([-1.2, -0.7, -0.4, -0.1, 0.1, 0.4, 0.7, 1.2])
+    >>> [float(effective_patients(each).round(1)) for each in (moved, np.append(moved, 3.0))]
+    [9.3, 4.1]
     """
-    held = np.bincount(clusters[cases]).astype(np.float64)
-    return float(held.sum() ** 2 / (held**2).sum()) if held.any() else 0.0
+    square = influence**2
+    patients = 3 * ratio(square.sum(0) ** 2, (square**2).sum(0)) - 2
+    return np.where(np.isnan(patients), 0.0, np.maximum(patients, 2.0))
 
 
 def percentile_interval(samples: npt.ArrayLike, *, level: float = 0.95) -> Resampled:

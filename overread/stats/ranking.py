@@ -65,6 +65,15 @@ class Ranking:
         self._above = np.searchsorted(alarms, runs, side="left")
         self._admitted = np.searchsorted(alarms, runs, side="right")
 
+    @property
+    def patients(self) -> int:
+        """How many patients have a positive case, or a negative one, whichever are fewer.
+
+        >>> Ranking([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], [0, 1, 2, 2]).patients
+        1
+        """
+        return min(len(np.unique(one)) for one in (self._positives, self._negatives))
+
     def auroc(self, weights: npt.NDArray[Any] | None = None) -> float:
         """The chance that a positive scores above a negative (Mann-Whitney); NaN without either."""
         return self.areas(weights)[0]
@@ -86,6 +95,46 @@ class Ranking:
         precision = np.divide(hits, hits + admitted, out=np.zeros(len(hits)), where=hits > 0)
         return float(area), float((gained * precision).sum() / total)
 
+    def influence(self, clusters: int) -> Floats:
+        """How much each cluster moves AUROC and average precision: float64 (clusters, 2).
+
+        The derivatives by the weights where all are 1, which add up to 0 (the infinitesimal
+        jackknife: Efron B. The Jackknife, the Bootstrap and Other Resampling Plans. SIAM 1982,
+        chapter 6). For AUROC they are DeLong's placements, summed per cluster as in Obuchowski NA.
+        Biometrics 1997;53:567-578. NaN without positives or without negatives.
+
+        >>> Ranking([0, 0, 1, 1], [1, 2, 2, 3], [0, 1, 2, 3]).influence(4)[:, 0].tolist()
+        [0.0625, -0.0625, -0.0625, 0.0625]
+        """
+        runs = self.runs()
+        if runs is None:
+            return np.full((clusters, 2), np.nan)
+        gained, hits, above, admitted, negatives = runs
+        total, listed = hits[-1], hits + admitted
+        area, mean = self.areas()
+
+        def summed(found: Floats, alarms: Floats) -> Floats:
+            """Of a positive of each run and of each negative, by cluster."""
+            of_positives = np.bincount(self._positives, np.repeat(found, gained), clusters)
+            return np.asarray(of_positives + np.bincount(self._negatives, alarms, clusters))
+
+        # How many runs lie above each negative, ties left out or counted.
+        over, level = (_reached(run, int(negatives)) for run in (admitted, above))
+        # The share of negatives below a positive, and of positives above a negative; ties half.
+        earlier = np.append(0, hits)
+        below = 1 - (above + admitted) / (2 * negatives)
+        higher = (earlier[over] + earlier[level]) / (2 * total)
+        # More weight of a case lifts or lowers the precision of its run and of all below.
+        slope = gained / listed**2
+        lift, loss = (np.cumsum((slope * of)[::-1])[::-1] for of in (admitted, hits))
+        return np.stack(
+            [
+                summed((below - area) / total, (higher - area) / negatives),
+                summed((hits / listed - mean + lift) / total, -np.append(loss, 0)[over] / total),
+            ],
+            axis=1,
+        )
+
     def runs(self, weights: npt.NDArray[Any] | None = None) -> Runs | None:
         """The curves' corners; None without positives or without negatives."""
         if weights is None:
@@ -104,6 +153,11 @@ class Ranking:
             alarms[self._admitted],
             alarms[-1],
         )
+
+
+def _reached(run: npt.NDArray[Any], negatives: int) -> npt.NDArray[np.int64]:
+    """How many of rising numbers are not above 0, 1, ... negatives - 1."""
+    return np.repeat(np.arange(len(run) + 1), np.diff(run, prepend=0, append=negatives))
 
 
 def _descending(case: npt.NDArray[Any], values: Floats) -> tuple[npt.NDArray[Any], Floats]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from overread.discrepancy.strata import Strata
 from overread.evaluate.measure import measure
 from overread.evaluate.scores import Evaluated, Scored
-from overread.stats.bootstrap import resampling_counts
-from overread.stats.ranking import delong
+from overread.stats.bootstrap import effective_patients, logit_interval, resampling_counts
+from overread.stats.ranking import Ranking, delong
 
 
 def evaluated(patients=120, per_patient=2, seed=0, groups=False, readers=("expert", "machine")):
@@ -97,6 +100,39 @@ def test_a_run_does_not_differ_from_itself():
     assert np.isnan(bounds.low).all()
 
 
+def test_limits_rest_on_the_patients_who_move_a_figure():
+    given = evaluated(readers=("truth",))
+    found = measure(given, replicates=100)
+    step = 1e-5 * np.eye(120)
+    moved = np.zeros((2, 3, 120, 2))
+    for model in range(2):
+        for label in range(2):
+            known = given.truth["truth"][:, label] >= 0
+            ranking = Ranking(given.truth["truth"][known, label],
+                              given.models[model].values[known, label],
+                              given.patient[known])  # fmt: skip
+            moved[model, label] = [
+                np.subtract(ranking.areas(1 + one), ranking.areas(1 - one)) / 2e-5 for one in step
+            ]
+    moved[:, 2] = moved[:, :2].mean(1)
+    for bounds, moves, lowest, samples in (
+        (found.bounds(1), moved[1], 0.0, found.samples[:, 1]),
+        (found.difference(1, 0), moved[1] - moved[0], -1.0,
+         found.samples[:, 1] - found.samples[:, 0]),
+    ):  # fmt: skip
+        of = [0, 1, 3]
+        patients = effective_patients(moves.swapaxes(0, 1))
+        expected = logit_interval(
+            samples[:, of], bounds.value[of], lowest=lowest, patients=patients
+        )
+        # An AUROC has other limits too, which may be narrower.
+        assert bounds.low[of, 1] == pytest.approx(expected.low[:, 1], abs=1e-6)
+        assert bounds.high[of, 1] == pytest.approx(expected.high[:, 1], abs=1e-6)
+        assert (bounds.low[of] >= expected.low - 1e-6).all()
+        assert (bounds.high[of] <= expected.high + 1e-6).all()
+        assert bounds.low[3, 0] == pytest.approx(expected.low[2, 0], abs=1e-6)
+
+
 def test_groups_are_measured_as_if_they_were_alone():
     given = evaluated(groups=True)
     found = measure(given, replicates=2)
@@ -121,11 +157,35 @@ def test_s06_intervals_are_wider_where_ecgs_of_a_patient_are_alike():
     assert (widths[0] > 1.2 * widths[1])[:, 1].all()
 
 
-def test_labels_of_one_patient_have_no_interval():
-    truth = np.zeros((40, 1), np.int8)
-    truth[:4] = 1
-    patient = np.maximum(np.arange(40) - 3, 0)
-    model = Scored("m", "score", "", "", np.random.default_rng(0).normal(truth * 2))
-    bounds = measure(Evaluated(("a",), ("A",), {"truth": truth}, patient, (model,))).bounds(0)
-    assert (bounds.value > 0.5).all()
-    assert np.isnan(bounds.low).all()
+def of_scores(truth, scores):
+    """One label, one ECG per patient."""
+    model = Scored("m", "score", "", "", np.array(scores, float)[:, None])
+    given = {"truth": np.array(truth, np.int8)[:, None]}
+    return Evaluated(("a",), ("A",), given, np.arange(len(truth)), (model,))
+
+
+def test_an_auroc_is_no_surer_than_a_share_of_the_scarcer_patients_is():
+    """22 patients with the label, one of them far below all others."""
+    truth = np.repeat([1, 0], [22, 500])
+    scores = np.concatenate([[-9.0], np.full(21, 9.0), np.random.default_rng(0).normal(size=500)])
+    bounds = measure(of_scores(truth, scores)).bounds(0)
+    assert bounds.value[0, 0] == pytest.approx(21 / 22)
+    assert bounds.low[0, 0] == pytest.approx(binomtest(21, 22).proportion_ci().low)
+    assert bounds.high[0, 0] <= binomtest(21, 22).proportion_ci().high + 1e-9
+    perfect = measure(of_scores(truth, truth)).bounds(0)
+    assert perfect.low[0, 0] == pytest.approx(binomtest(22, 22).proportion_ci().low)
+    assert (perfect.value[0, 0], perfect.high[0, 0]) == (1, 1)
+
+
+def test_labels_of_fewer_than_three_patients_leave_the_macro_mean():
+    given = evaluated(readers=("truth",))
+    truth = given.truth["truth"].copy()
+    truth[:, 2] = 0
+    for patients, estimable in ((2, False), (3, True)):
+        truth[: 2 * patients, 2] = 1
+        found = measure(replace(given, truth={"truth": truth}), replicates=100)
+        assert found.estimable(0).tolist() == [True, True, estimable]
+        assert not np.isnan(found.values[0, 2]).any()
+        labels = 2 + estimable
+        assert found.values[0, 3] == pytest.approx(found.values[0, :labels].mean(0))
+        assert not np.isnan(found.bounds(0).low[3]).any()

@@ -59,7 +59,10 @@ def test_table_1_has_a_row_per_label_and_two_columns_per_run(measures):
     assert cell.value == pytest.approx(100 * measures.values[measures.row(1), 0, 0])
     words = shown(table.columns[3], cell)
     assert words == f"{cell.value:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
-    assert any("over 2 of 3 labels; not estimable: Never" in note for note in table.notes)
+    assert any(
+        "over 2 of 3 labels; fewer than 3 patients have or lack: Never" in note
+        for note in table.notes
+    )
 
 
 def test_a_value_without_interval_says_why(given):
@@ -69,10 +72,14 @@ def test_a_value_without_interval_says_why(given):
         measure(replace(given, truth={"expert": truth}), replicates=100),
         "expert", name="table1", title="T",
     )  # fmt: skip
-    cell = table.rows[0][1]
-    assert isinstance(cell, Gap)
-    assert cell.why.endswith("(no interval)")
-    assert any("one or two patients" in note for note in table.notes)
+    auroc, auprc = table.rows[0][1:3]
+    # One patient's place among the others: all but nothing is known.
+    assert isinstance(auroc, Estimate)
+    assert auroc.high - auroc.low > 90
+    assert isinstance(auprc, Gap)
+    assert auprc.why.endswith("(no interval)")
+    assert any("too few patients have the label" in note for note in table.notes)
+    assert table.rows[-1][1] == Gap("n/a (no label)")
 
 
 def test_the_best_are_bold_and_the_second_underlined_as_they_are_shown(measures):

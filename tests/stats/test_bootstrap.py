@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overread.errors import UsageError
@@ -40,6 +40,7 @@ def invented(patients, seed=0):
 
 
 @given(ecgs)
+@settings(deadline=None)  # the first case imports scipy
 def test_sums_per_patient_are_those_of_a_plain_loop(rows):
     sums = {}
     for patient, cells in rows:
@@ -224,13 +225,30 @@ def test_d03_any_statistic_of_shared_counts_is_the_same_for_all_workers():
         resampled(means, 0)
 
 
-def test_effective_patients_are_fewer_where_some_have_many_ecgs():
-    one_each = np.arange(9)
-    assert effective_patients(np.ones(9, bool), one_each) == 9
-    assert effective_patients(one_each < 4, one_each) == 4
-    # 8 ECGs of one patient and one of another: (8 + 1)^2 / (64 + 1).
-    assert effective_patients(np.ones(9, bool), np.array([5] * 8 + [2])) == pytest.approx(81 / 65)
-    assert effective_patients(np.zeros(9, bool), one_each) == 0
+def test_effective_patients_of_a_mean_are_those_who_have_the_label():
+    random = np.random.default_rng(0)
+    for few in (8, 40):
+        # What each of them moves a mean by; 500 other patients move nothing.
+        moved = np.zeros((few + 500, 4000))
+        moved[:few] = random.normal(size=(few, 4000))
+        moved[:few] -= moved[:few].mean(0)
+        found = effective_patients(moved)
+        # The mean kurtosis of n normal values is 3 (n - 1) / (n + 1).
+        assert (1 / (found + 2)).mean() == pytest.approx((few - 1) / few / (few + 1), rel=0.02)
+        assert effective_patients(0.01 * moved) == pytest.approx(found)
+
+
+def test_effective_patients_are_fewer_where_one_moves_more_than_others():
+    moved = np.random.default_rng(0).normal(size=100)
+    counts = []
+    for times in (1, 5, 20, 1000):
+        moved[0] = times
+        counts.append(float(effective_patients(moved)))
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 80
+    assert counts[-1] == 2
+    assert effective_patients(np.zeros((9, 2))).tolist() == [0, 0]
+    assert effective_patients(np.full(9, np.nan)) == 0
 
 
 def test_few_patients_widen_an_interval_as_students_t_does():

@@ -52,6 +52,27 @@ def test_continuous_scores_of_many_cases():
     )
 
 
+@given(cases)
+@settings(deadline=None)
+def test_influence_is_the_slope_of_both_areas_by_a_patients_weight(rows):
+    truth, scores, patient = (np.array(column) for column in zip(*rows, strict=True))
+    ranking = Ranking(truth, scores, patient)
+    found = ranking.influence(6)
+    step = 1e-5 * np.eye(6)
+    slope = [np.subtract(ranking.areas(1 + one), ranking.areas(1 - one)) / 2e-5 for one in step]
+    assert found == pytest.approx(np.array(slope), abs=1e-7, nan_ok=True)
+
+
+def test_s09_squared_influences_add_up_to_delongs_variance():
+    random = np.random.default_rng(4)
+    truth = random.random(3000) < 0.3
+    scores = random.normal(truth).round(1)
+    _, covariance = delong(truth, scores)
+    influence = Ranking(truth, scores, np.arange(3000)).influence(3000)
+    assert influence.sum(0) == pytest.approx(0, abs=1e-12)
+    assert (influence[:, 0] ** 2).sum() == pytest.approx(covariance[0, 0], rel=0.002)
+
+
 def test_a_resample_of_patients_equals_its_repeated_rows():
     random = np.random.default_rng(1)
     patient = random.integers(0, 40, 100)
