@@ -21,6 +21,9 @@ from overread.stats.ranking import Ranking
 METRICS: Final = ("auroc", "auprc")
 #: Of fewer patients with a label, or without it, the place of each one would move a macro mean.
 LEAST: Final = 3
+#: Where one patient moves a figure far more than all others, Student's t of one or two degrees of
+#: freedom would leave nothing out; in simulations limits from five patients hold as often.
+_FEWEST: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class Measures:
             out.append(effective_patients(moved))
             if estimable:
                 macro += moved  # the sum instead of the mean: no scale matters
-        return np.array([*out, effective_patients(macro)])
+        out.append(effective_patients(macro))
+        fewest = np.minimum(np.append(self.patients[row], _FEWEST), _FEWEST)
+        return np.asarray(np.maximum(out, fewest[:, None]))
 
     def estimable(self, row: int) -> npt.NDArray[np.bool_]:
         """Which labels (labels,) enough patients have and lack: those of the macro mean."""
