@@ -107,6 +107,7 @@ def _glance(measures: Measures) -> Section:
         name="macro_auprc",
         title="Macro AUPRC of each run",
         caption=f"Against {reader}, with 95% intervals.",
+        zero=False,
     )
     figures = (figure,) if len(heads) > 1 else ()
     return Section("At a glance", (), (*figures, table_1(measures)))

@@ -144,14 +144,17 @@ def estimates(
     name: str,
     title: str,
     caption: str = "",
+    zero: bool = True,
 ) -> Figure:
     """A dot with its interval per label, the numbers beside it; a gap says why there is none.
 
-    ``column`` gives title, unit and decimals. The axis holds 0, and 1 for plain numbers.
+    ``column`` gives title, unit and decimals. The axis holds 0, and 1 for plain numbers; without
+    ``zero`` no more than the intervals.
     """
     known = [value for _, value in rows if isinstance(value, Estimate)]
-    lowest = min([0.0, *(value.low for value in known)])
-    highest = max([1.0 if column.kind == "number" else 0.0, *(value.high for value in known)])
+    ends = [0.0, 1.0 if column.kind == "number" else 0.0] if zero or not known else []
+    lowest = min([*ends, *(value.low for value in known)])
+    highest = max([*ends, *(value.high for value in known)])
 
     def draw() -> Drawing:
         texts = [shown(column, value) for _, value in rows]
@@ -166,7 +169,8 @@ def estimates(
             if not isinstance(value, Gap):
                 axes.plot((value.low, value.high), (row, row), color=ADDED, linewidth=1.6)
                 axes.plot(value.value, row, "o", color=ADDED, markersize=5)
-        axes.axvline(0, color=MUTED, linewidth=0.8)
+        if zero:
+            axes.axvline(0, color=MUTED, linewidth=0.8)
         axes.set_title(plain(column.title), fontsize=NORMAL, color=MUTED, loc="left")
         ticks(axes, "x", column)
         return drawing
