@@ -5,18 +5,17 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from overread.cli import vocab_diff, vocab_edit, vocab_page, vocab_suggest
 from overread.errors import OutputExists, VocabularyError
-from overread.vocab.check import Finding, check, examples_count
-from overread.vocab.load import load_vocabulary, shipped_vocabulary
-from overread.vocab.model import Vocabulary
+
+if TYPE_CHECKING:
+    from overread.vocab.check import Finding
+    from overread.vocab.model import Vocabulary
 
 app = typer.Typer(help="Check, copy, try and edit vocabularies.", no_args_is_help=True)
 
@@ -43,6 +42,9 @@ def check_command(
     notes: Annotated[bool, typer.Option(help="Also list what is worth knowing.")] = False,
 ) -> None:
     """List what is wrong with a vocabulary, and run its examples."""
+    from overread.vocab.check import Finding, examples_count
+    from overread.vocab.load import load_vocabulary
+
     console = Console(soft_wrap=True)
     try:
         vocabulary = load_vocabulary(folder, overlays=overlay or ())
@@ -75,21 +77,32 @@ def init_command(
 
 def findings_of(vocabulary: Vocabulary) -> list[Finding]:
     """What ``check`` finds, with the text core to compare words and to run the examples."""
+    import polars as pl
+
+    from overread.labels.split import mask
     from overread.text.labeler import Labeler
     from overread.text.lexicon import Lexicon
     from overread.text.normalize import fold, tokens
+    from overread.vocab.check import check
 
     labeler = Labeler(vocabulary)
+    read = labeler.matcher.lexicon.read
     return check(
         vocabulary,
         normalise=lambda text: tuple(fold(token.text) for token in tokens(text)),
         expand=Lexicon(vocabulary).expand,
+        reads=lambda texts: [
+            tuple(word.text for word in read(text))
+            for text in mask(pl.Series(texts, dtype=pl.String))
+        ],
         label_text=lambda text: labeler.label(text).states,
     )
 
 
 def copy_vocabulary(folder: Path) -> None:
     """Copies the shipped vocabulary; raises OutputExists where the folder holds anything."""
+    from overread.vocab.load import shipped_vocabulary
+
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputExists(f"{folder} exists and is not empty. Next step: name a new folder")
     # Not the decisions about a checkout's own vocabulary, which is a hidden file.
@@ -99,6 +112,9 @@ def copy_vocabulary(folder: Path) -> None:
 
 def _print_findings(console: Console, findings: list[Finding]) -> None:
     """A table on a terminal; elsewhere one line each, for grep and for editors."""
+    from rich.table import Table
+    from rich.text import Text
+
     if not console.is_terminal:
         for finding in findings:
             console.print(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from overread.cli.labels import VocabOption
+from overread.cli.labels import OverlayOption, VocabOption
 
 _SHELL = frozenset('"$`\\!')  # means something between double quotes
 ByOption = Annotated[str, typer.Option("--by", help="Your initials.")]
@@ -31,6 +31,7 @@ def try_text(
         typer.Option(metavar="LABEL=PHRASE", help="As if it were there; may be given again."),
     ] = None,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
 ) -> None:
     """Show what a text gives and by which phrase, before and after an edit. Writes nothing."""
     from overread.labels.evidence import explain_text
@@ -44,11 +45,12 @@ def try_text(
     console = Console()
     pairs = [_label_and_phrase(each) for each in add or ()]
     phrases = [NewPhrase(label, phrase, "try", date.today()) for label, phrase in pairs]
-    labeler = Labeler(load_vocabulary(vocab))
+    folder, overlays = folder_in_use(vocab), overlay or ()
+    labeler = Labeler(load_vocabulary(folder, overlays=overlays))
     if not phrases:
         explain_text(text, labeler, console)
         return
-    proposal = propose(folder_in_use(vocab), phrases, labeler=labeler)
+    proposal = propose(folder, phrases, overlays=overlays, labeler=labeler)
     console.rule("before", align="left")
     explain_text(text, labeler, console)
     console.rule("after", align="left")
@@ -64,10 +66,18 @@ def accept(
     phrase: Annotated[str, typer.Argument(metavar="PHRASE", help="The wording, in quotes.")],
     by: ByOption,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
     source: Annotated[str, typer.Option(help="Where the wording comes from: '12SL 540'.")] = "",
     exclusion: Annotated[
         bool, typer.Option("--exclusion", help="It holds a phrase and does not count.")
     ] = False,
+    implied: Annotated[
+        bool, typer.Option("--implied", help="It implies the label, where nothing states it.")
+    ] = False,
+    unless: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="With --implied: unless this is named. May be repeated."),
+    ] = None,
     uncertain: Annotated[
         bool, typer.Option("--uncertain", help="The wording itself is a hedge.")
     ] = False,
@@ -83,31 +93,40 @@ def accept(
 ) -> None:
     """Write a phrase into the YAML file of its label: one line, with who and when.
 
-    Refused where it is there already, another label has it, or an example would break.
+    With --overlay into the last of these folders. Refused where it is there already, another label
+    has it, or an example would break.
     """
+    from overread.errors import UsageError
     from overread.vocab.edit import NewPhrase
     from overread.vocab.load import folder_in_use
     from overread.workbench.accept import accept as write
     from overread.workbench.accept import changeable
     from overread.workbench.decisions import Decisions
 
-    folder = changeable(folder_in_use(vocab))
+    if (exclusion and implied) or (unless and not implied):
+        raise UsageError(
+            "A phrase is an exclusion or implies its label, and only one that implies has an "
+            "--unless. Next step: give --exclusion, or --implied with any --unless."
+        )
+    folder, overlays = folder_in_use(vocab), overlay or ()
+    decisions = Decisions.open(changeable(folder, overlays))
     new = NewPhrase(
         label,
         phrase,
         by,
         on_date.date() if on_date else date.today(),
         source,
-        role="exclusion" if exclusion else "phrase",
+        role="exclusion" if exclusion else "implied" if implied else "phrase",
         lang=lang.value if lang else None,
         uncertain=uncertain,
         acronym=acronym,
+        unless=tuple(unless or ()),
     )
-    proposal = write(folder, [new], decisions=Decisions.open(folder), shared=shared)
+    proposal = write(folder, [new], overlays=overlays, decisions=decisions, shared=shared)
     insertion = proposal.insertions[0]
     typer.echo(proposal.diff())
     typer.echo(
-        f"Written to {insertion.file}:{insertion.line}; {proposal.examples} examples run, none "
+        f"Written to {insertion.file}:{insertion.last}; {proposal.examples} examples run, none "
         "broken.\nNext step: overread labels extract, with --overwrite, counts your reports anew."
     )
 
@@ -116,6 +135,7 @@ def reject(
     phrase: Annotated[str, typer.Argument(metavar="PHRASE", help="The wording, in quotes.")],
     by: ByOption,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
     note: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:
     """Remember that a wording is none of the vocabulary: it is not suggested again."""
@@ -123,7 +143,7 @@ def reject(
     from overread.workbench.accept import changeable
     from overread.workbench.decisions import FILE, Decisions
 
-    folder = changeable(folder_in_use(vocab))
+    folder = changeable(folder_in_use(vocab), overlay or ())
     Decisions.open(folder).reject(phrase, by, note)
     typer.echo(
         f"Noted in {FILE}; no YAML file changed. "

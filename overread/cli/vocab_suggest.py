@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from overread.cli.labels import VocabOption
+from overread.cli.labels import OverlayOption, VocabOption
 
 if TYPE_CHECKING:
     from overread.report.table import Table
@@ -34,6 +34,7 @@ WorkersOption = Annotated[
 def suggest(
     on: OnOption = _LABELS,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
     limit: Annotated[int, typer.Option(min=1, help="So many suggestions at most.")] = 40,
     with_text: Annotated[
         bool, typer.Option("--with-text", help="Also wordings in fewer than 11 ECGs.")
@@ -51,11 +52,12 @@ def suggest(
     from overread.workbench.lists import suggestions_table
     from overread.workbench.suggest import suggest as ranked
 
-    folder = folder_in_use(vocab)
+    overlays = overlay or ()
+    folder = [folder_in_use(vocab), *overlays][-1]
     decided = (folder / FILE).is_file()  # opening makes the file; a list changes nothing
     found = ranked(
         Extraction.open(on),
-        load_vocabulary(folder),
+        load_vocabulary(vocab, overlays=overlays),
         rejected=Decisions.open(folder).rejected() if decided else frozenset(),
         limit=limit,
         workers=workers,
@@ -70,6 +72,7 @@ def suggest(
 def stats(
     on: OnOption = _LABELS,
     vocab: VocabOption = None,
+    overlay: OverlayOption = None,
     label: Annotated[str | None, typer.Option(help="Only this label or concept.")] = None,
     dead: Annotated[
         bool, typer.Option("--dead", help="Only phrases that no report holds.")
@@ -83,7 +86,7 @@ def stats(
     from overread.workbench.lists import usage_table
     from overread.workbench.usage import phrase_usage
 
-    vocabulary = load_vocabulary(vocab)
+    vocabulary = load_vocabulary(vocab, overlays=overlay or ())
     usage = phrase_usage(Extraction.open(on), vocabulary, workers=workers)
     listed = usage_table(
         usage, vocabulary, owner=label, hits=not dead, dead=dead or format is Printed.csv

@@ -2,7 +2,8 @@
 
 The text core stands above this file and is handed in: ``normalise`` cuts a text into words as they
 are compared, ``expand`` gives every sequence of words that a phrase stands for (terms and other
-spellings resolved), ``label_text`` gives the state of every label in a sentence.
+spellings resolved), ``reads`` gives the words that texts of reports are read as once masked,
+``label_text`` gives the state of every label in a sentence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ from overread.vocab.references import TERM
 Words = tuple[str, ...]
 Normalise = Callable[[str], Words]
 Expand = Callable[[str], Iterable[Words]]
+Reads = Callable[[Sequence[str]], Sequence[Words]]
 LabelText = Callable[[str], dict[str, str]]
 Severity = Literal["error", "warning", "note"]
 
@@ -45,11 +47,13 @@ def check(
     *,
     normalise: Normalise,
     expand: Expand,
+    reads: Reads,
     label_text: LabelText | None,
 ) -> list[Finding]:
     """What there is to mend, by file and line; examples are run where ``label_text`` is given."""
     findings = list(_spellings(vocabulary, normalise))
     findings += _phrases(vocabulary, expand)
+    findings += _unreadable(vocabulary, expand, reads)
     if label_text is not None:
         findings += run_examples(vocabulary, label_text)
     files = {file: index for index, file in enumerate(vocabulary.files)}
@@ -160,6 +164,30 @@ def _between_owners(
         f"by '{first.wording}' in {first.place}"
     )
     yield Finding(second.place, "note" if alike or only_helpers else "warning", said)
+
+
+def _unreadable(vocabulary: Vocabulary, expand: Expand, reads: Reads) -> Iterator[Finding]:
+    """Phrases that no statement of a table can hold, such as one with a number, which is masked."""
+    left = [ref for ref in vocabulary.phrases if ref.phrase.text is not None]
+    said: dict[str, Words] = {}
+    for count in (1, MAX_FORMS):  # nearly every phrase is read by its first wording
+        forms = [
+            (ref.id, form)
+            for ref in left
+            for form in itertools.islice(expand(ref.wording), count)
+            if form
+        ]
+        read = reads([" ".join(form) for _, form in forms])
+        said = {id: words for (id, form), words in zip(forms, read, strict=True)}
+        as_written = [id for (id, form), words in zip(forms, read, strict=True) if form == words]
+        left = [ref for ref in left if ref.id in said.keys() - set(as_written)]
+    for ref in left:
+        yield Finding(
+            ref.place,
+            "warning",
+            f"'{ref.wording}' is never found in a table: numbers are masked there, and a report "
+            f"that says so is read as '{' '.join(said[ref.id])}'",
+        )
 
 
 def _never_matching(ref: PhraseRef) -> Iterator[Finding]:

@@ -28,6 +28,9 @@ _BREAK = re.compile(r"(\r\n|\r|\n)")
 _BARE = re.compile(r"[^\W_](?:[\w /.+-]*[\w.+-])?")
 _NO_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 _INITIALS = 40
+#: The file of an overlay that has none yet.
+NEW_FILE = "local.yaml"
+_KEYS: dict[Role, str] = {"phrase": "phrases", "exclusion": "exclusions", "implied": "implied_by"}
 _WORD = re.compile(r"[^\W\d_]{2}")  # one letter or a masked number finds anything
 
 
@@ -106,7 +109,7 @@ def initials(by: str) -> str:
     by = " ".join(as_typed(by).split())
     if not by or len(by) > _INITIALS or not by.isprintable():
         raise UsageError(
-            f"Who decides this? Up to {_INITIALS} letters. Next step: give your initials by --by."
+            f"Who decides this? Up to {_INITIALS} letters. Next step: give your initials."
         )
     return by
 
@@ -114,7 +117,8 @@ def initials(by: str) -> str:
 class Insertion(NamedTuple):
     """What changed: line ``line`` of ``file`` (from 1) is now ``text``.
 
-    ``before`` is None for a line that is new, else the line as it was (a list in ``[...]``).
+    ``before`` is None for a line that is new, else the line as it was (a list in ``[...]``). In an
+    overlay that did not have the label yet ``text`` is several new lines.
     """
 
     file: str
@@ -122,12 +126,26 @@ class Insertion(NamedTuple):
     text: str
     before: str | None = None
 
+    @property
+    def lines(self) -> list[str]:
+        """The text line by line."""
+        return self.text.split("\n")
 
-def insert(files: Mapping[str, bytes], phrase: NewPhrase) -> tuple[Insertion, bytes]:
+    @property
+    def last(self) -> int:
+        """The line of the phrase itself."""
+        return self.line + len(self.lines) - 1
+
+
+def insert(
+    files: Mapping[str, bytes], phrase: NewPhrase, *, overlay: str = ""
+) -> tuple[Insertion, bytes]:
     """Where the phrase goes in the files of a valid vocabulary, and that file with it.
 
-    It goes to the end of its list. Raises UsageError where no file has the label or concept, and
-    where the list is written in a form that cannot be continued without changing other bytes.
+    It goes to the end of its list. ``overlay`` is what the names of an overlay's files begin with:
+    the phrase goes into these then, below the id of its label, which comes along where only files
+    below the overlay have it. Raises UsageError where no file has the label or concept, and where
+    the list is written in a form that cannot be continued without changing other bytes.
 
     >>> text = "labels:\\n  lvh:\\n    phrases: # ours\\n    - lv hypertrophy # old\\n    # end"
     >>> phrase = NewPhrase("lvh", "lvh", "AB", date(2024, 5, 1))
@@ -142,16 +160,17 @@ def insert(files: Mapping[str, bytes], phrase: NewPhrase) -> tuple[Insertion, by
     >>> insertion.line
     5
     """
-    name, section, root = _owner_of(files, phrase.owner)
+    name, section, root = _owner_of(files, phrase.owner, overlay)
     if section == "concepts" and phrase.role != "phrase":
         raise UsageError(
             f"'{phrase.owner}' is a concept and has phrases only. Next step: choose a label."
         )
-    text = _Text(files[name])
+    was = files.get(name, b"")
+    text = _Text(was)
     insertion = text.put(_spot(root, section, phrase, text.lines), name)
     after = text.data()
-    was, now = (locate(each.decode("utf-8-sig"), name).value for each in (files[name], after))
-    if now != _with_entry(was, section, phrase):
+    values = locate(was.decode("utf-8-sig"), name).value if was else {}
+    if locate(after.decode("utf-8-sig"), name).value != _with_entry(values, section, phrase):
         raise UsageError(
             f"{name}: the phrases of '{phrase.owner}' are written in a form that only a person can "
             f"add to. Next step: write this line there: - {phrase.entry()}"
@@ -165,18 +184,19 @@ def remove(files: Mapping[str, bytes], insertion: Insertion) -> bytes:
     Raises UsageError where the very line stands there no more, or more than once.
     """
     text = _Text(files.get(insertion.file, b""))
-    at = insertion.line - 1
-    if not (at < len(text.lines) and text.lines[at] == insertion.text):
-        if text.lines.count(insertion.text) != 1:
-            raise UsageError(
-                f"{insertion.file}:{insertion.line} was changed since. "
-                "Next step: take the phrase out in an editor."
-            )
-        at = text.lines.index(insertion.text)
+    new = insertion.lines
+    stands = [at for at in range(len(text.lines)) if text.lines[at : at + len(new)] == new]
+    if insertion.line - 1 in stands:
+        stands = [insertion.line - 1]
+    if len(stands) != 1:
+        raise UsageError(
+            f"{insertion.file}:{insertion.last} was changed since. "
+            "Next step: take the phrase out in an editor."
+        )
     if insertion.before is None:
-        text.delete(at)
+        text.delete(stands[0], len(new))
     else:
-        text.lines[at] = insertion.before
+        text.lines[stands[0]] = insertion.before
     return text.data()
 
 
@@ -188,45 +208,65 @@ class _Spot(NamedTuple):
     text: str
 
 
-def _owner_of(files: Mapping[str, bytes], owner: str) -> tuple[str, str, Any]:
-    """File, section and node tree in which a label or concept is defined."""
-    known: list[str] = []
+def _owner_of(files: Mapping[str, bytes], owner: str, overlay: str) -> tuple[str, str, Any]:
+    """File, section and node tree that a phrase of a label or concept goes into.
+
+    That is where the id stands; else, in an overlay, its first file, or one that is to be made.
+    """
+    known: dict[str, str] = {}
+    roots: dict[str, Any] = {}
     # Parsing takes most of the time: first the files that hold the id at all.
     for name, data in sorted(files.items(), key=lambda file: owner.encode() not in file[1]):
         root = yaml.compose(data.decode("utf-8-sig"), Loader=LOADER)
+        roots[name] = root
         for section in ("labels", "concepts"):
-            owners = _get(root, section)
-            if owners is not None:
-                if _get(owners, owner) is not None:
+            for key, _ in getattr(_get(root, section), "value", ()):
+                known[key.value] = section
+                if key.value == owner and name.startswith(overlay):
                     return name, section, root
-                known += [key.value for key, _ in owners.value]
-    raise UsageError(
-        f"There is no label or concept '{owner}'{nearest(owner, known) or '.'} "
-        "Next step: give an id as it stands in the files."
-    )
+    if owner not in known:
+        raise UsageError(
+            f"There is no label or concept '{owner}'{nearest(owner, known) or '.'} "
+            "Next step: give an id as it stands in the files."
+        )
+    name = next((name for name in files if name.startswith(overlay)), overlay + NEW_FILE)
+    return name, known[owner], roots.get(name)
 
 
 def _spot(root: Any, section: str, phrase: NewPhrase, lines: list[str]) -> _Spot:
     """Where the entry goes, and the text that goes there."""
-    owner = _get(_get(root, section), phrase.owner)
-    phrases = _get(owner, "phrases")
-    if phrase.role == "phrase":
-        return _at_end(phrases, phrase.entry(), lines)
-    key = {"exclusion": "exclusions", "implied": "implied_by"}[phrase.role]
-    entry, list_node = phrase.entry(), _get(owner, key)
+    key = _KEYS[phrase.role]
+    path = [section, phrase.owner, key]
+    node = root
+    while path and _get(node, path[0]) is not None:
+        node = _get(node, path.pop(0))
+    entry = phrase.entry()
     if phrase.role == "implied":
-        for group in list_node.value if list_node is not None else ():
+        for group in node.value if not path else ():
             unless = _get(group, "unless")
             if {each.value for each in (unless.value if unless else ())} == set(phrase.unless):
                 return _at_end(_get(group, "phrases"), entry, lines)
         unless_text = f", unless: [{', '.join(phrase.unless)}]" if phrase.unless else ""
         entry = f"{{phrases: [{entry}]{unless_text}}}"
-    if list_node is not None:
-        return _at_end(list_node, entry, lines)
-    if owner.flow_style:
-        return _Spot(phrases.end_mark.line, phrases.end_mark.column, f", {key}: [{entry}]")
-    indent = " " * owner.start_mark.column
-    return _Spot(_last_line(phrases, lines), None, f"{indent}{key}: [{entry}]")
+    if not path:
+        return _at_end(node, entry, lines)
+    phrases = _get(node, "phrases") if path == [key] else None
+    if node is not None and node.flow_style:
+        entry = f"[{entry}]"
+        for each in reversed(path[1:]):
+            entry = f"{{{each}: {entry}}}"
+        after = phrases or (node.value[-1][1] if node.value else None)
+        if after is None:
+            return _Spot(node.start_mark.line, node.start_mark.column + 1, f"{path[0]}: {entry}")
+        return _Spot(after.end_mark.line, after.end_mark.column, f", {path[0]}: {entry}")
+    indent = node.start_mark.column if node is not None else 0
+    if phrases is not None:
+        line = f"{' ' * indent}{key}: [{entry}]"
+        return _Spot(_last_line(phrases, lines), None, line)
+    new = [f"{' ' * (indent + 2 * depth)}{each}:" for depth, each in enumerate(path)]
+    new.append(f"{' ' * (indent + 2 * len(path))}- {entry}")
+    at = _last_line(node, lines) if node is not None else len(lines) - 1
+    return _Spot(at, None, "\n".join(new))
 
 
 def _at_end(node: Any, entry: str, lines: list[str]) -> _Spot:
@@ -274,19 +314,17 @@ def _get(node: Any, key: str) -> Any:
 def _with_entry(value: object, section: str, phrase: NewPhrase) -> object:
     """The values that a file must have after the insertion."""
     out: Any = copy.deepcopy(value)
-    owner, fields = out[section][phrase.owner], phrase.fields()
-    if phrase.role == "phrase":
-        owner["phrases"].append(fields)
-    elif phrase.role == "exclusion":
-        owner.setdefault("exclusions", []).append(fields)
+    owner = out.setdefault(section, {}).setdefault(phrase.owner, {})
+    entries, fields = owner.setdefault(_KEYS[phrase.role], []), phrase.fields()
+    if phrase.role != "implied":
+        entries.append(fields)
+        return out
+    fits = [each for each in entries if set(each.get("unless", ())) == set(phrase.unless)]
+    if fits:
+        fits[0]["phrases"].append(fields)
     else:
-        groups = owner.setdefault("implied_by", [])
-        fits = [each for each in groups if set(each.get("unless", ())) == set(phrase.unless)]
-        if fits:
-            fits[0]["phrases"].append(fields)
-        else:
-            unless = {"unless": list(phrase.unless)} if phrase.unless else {}
-            groups.append({"phrases": [fields], **unless})
+        unless = {"unless": list(phrase.unless)} if phrase.unless else {}
+        entries.append({"phrases": [fields], **unless})
     return out
 
 
@@ -308,18 +346,20 @@ class _Text:
             changed = line[: spot.column] + spot.text + line[spot.column :]
             self.lines[spot.line] = changed
             return Insertion(file, spot.line + 1, changed, line)
-        end = self.ends[spot.line]
-        if not end:  # the last line has no line end: the new last line shall have none either
-            self.ends[spot.line] = next(iter(self.ends), "") or "\n"
-        self.lines.insert(spot.line + 1, spot.text)
-        self.ends.insert(spot.line + 1, end)
+        new = spot.text.split("\n")
+        end = self.ends[spot.line] if self.lines else "\n"
+        usual = next(iter(self.ends), "") or "\n"
+        if self.lines and not end:  # no line end: the new last line shall have none either
+            self.ends[spot.line] = usual
+        self.lines[spot.line + 1 : spot.line + 1] = new
+        self.ends[spot.line + 1 : spot.line + 1] = [*[end or usual] * (len(new) - 1), end]
         return Insertion(file, spot.line + 2, spot.text)
 
-    def delete(self, at: int) -> None:
-        """Takes a line out."""
-        if not self.ends[at] and at:
+    def delete(self, at: int, count: int) -> None:
+        """Takes lines out."""
+        if not self.ends[at + count - 1] and at:
             self.ends[at - 1] = ""
-        del self.lines[at], self.ends[at]
+        del self.lines[at : at + count], self.ends[at : at + count]
 
     def data(self) -> bytes:
         """The file again."""

@@ -47,7 +47,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("Left Axis Deviation", ["left_axis_deviation", "name"])
     "; did you mean 'left_axis_deviation'?"
     """
-    plain = {_plain(each): each for each in known}
+    plain = {_plain(each): each for each in sorted(known)}  # the same hint in every run
     found = get_close_matches(_plain(name), list(plain), n=1, cutoff=0.6)
     return f"; did you mean '{plain[found[0]]}'?" if found else ""
 

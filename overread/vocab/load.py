@@ -18,7 +18,10 @@ from overread.vocab.source import CONTEXT_FILE, Source, decode, digest, read_fol
 _NO_CONTEXT = (
     "an overlay cannot change context.yaml; copy the whole vocabulary with 'overread vocab init'"
 )
-_CONTEXT_MISSING = "context.yaml is missing; 'overread vocab init DIR' copies a complete vocabulary"
+_CONTEXT_MISSING = (
+    "context.yaml is missing; 'overread vocab init DIR' copies a complete vocabulary, and a folder "
+    "with your changes only is given by --overlay"
+)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -51,36 +54,30 @@ def load_vocabulary(
     >>> vocabulary.labels["lvh"].name
     'LVH'
     """
-    return _loaded(*read_folder(folder_in_use(path)), overlays)
+    return _loaded(*read_folder(folder_in_use(path), [Path(each) for each in overlays]))
 
 
 def vocabulary_of(files: Mapping[str, bytes]) -> Vocabulary:
-    """The vocabulary of a folder that held these files; raises VocabularyError."""
-    return _loaded(*decode(files), ())
+    """The vocabulary of folders that held what `read_bytes` gives; raises VocabularyError."""
+    return _loaded(*decode(files))
 
 
-def _loaded(
-    sources: list[Source], problems: list[Problem], overlays: Sequence[Path | str]
-) -> Vocabulary:
+def _loaded(sources: list[Source], problems: list[Problem]) -> Vocabulary:
     unread = {place.file for place, _ in problems}
-    layers = [[_part(source, TopicFile, problems) for source in sources if not _is_context(source)]]
-    context = _context(sources, unread, problems)
-    hashed = list(sources)
-    for number, overlay in enumerate(map(Path, overlays), start=1):
-        found, more = read_folder(overlay, prefix=f"{overlay.resolve().name}/")
-        problems += more
-        problems += [(Place(each.name, 1), _NO_CONTEXT) for each in found if _is_context(each)]
-        layers.append(
-            [_part(each, OverlayFile, problems) for each in found if not _is_context(each)]
-        )
-        # A place names the overlay's folder; the hash stays when that folder is renamed.
-        hashed += [Source(f"{number}/{source.base}", source.text) for source in found]
-        sources += found
+    layers: dict[str, list[Part]] = {"": []}
+    for source in sources:
+        layer = layers.setdefault(source.prefix, [])
+        if not _is_context(source):
+            model = OverlayFile if source.prefix else TopicFile
+            layer.append(_part(source, model, problems))
+        elif source.prefix:
+            problems.append((Place(source.name, 1), _NO_CONTEXT))
+    context = _context([each for each in sources if not each.prefix], unread, problems)
     vocabulary = merge(
-        layers,
+        list(layers.values()),
         context,
         problems,
-        sha256=digest(hashed),
+        sha256=digest(sources),
         files=tuple(source.name for source in sources),
     )
     if vocabulary is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,15 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufff
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file: the name that places and hashes use, its text with plain line ends."""
+    """One file: the name that places use, with its overlay's, and its text with plain line ends."""
 
     name: str
     text: str
+
+    @property
+    def prefix(self) -> str:
+        """The name of the overlay with a slash; nothing for a file of the vocabulary itself."""
+        return self.name.removesuffix(self.base)
 
     @property
     def base(self) -> str:
@@ -34,31 +39,47 @@ class Source:
         return self.name.rpartition("/")[2]
 
 
-def read_folder(folder: Path, *, prefix: str = "") -> tuple[list[Source], list[Problem]]:
-    """The vocabulary files of a folder in reading order, and what keeps any from being read.
+def folders(folder: Path, overlays: Sequence[Path] = ()) -> dict[str, Path]:
+    """What the names of a vocabulary's files begin with, and the folder these files lie in.
+
+    >>> list(folders(Path("vocab"), [Path("clinic/ours"), Path("ward/ours")]))
+    ['', 'ours/', 'ours+/']
+    """
+    out = {"": folder}
+    for overlay in overlays:
+        prefix = overlay.resolve().name + "/"
+        while prefix in out:
+            prefix = prefix.replace("/", "+/")
+        out[prefix] = overlay
+    return out
+
+
+def read_folder(folder: Path, overlays: Sequence[Path] = ()) -> tuple[list[Source], list[Problem]]:
+    """The vocabulary files of a folder and its overlays in reading order, and what keeps any from
+    being read.
 
     Raises UsageError where there is no such folder or no YAML file in it.
     """
     sources: list[Source] = []
     problems: list[Problem] = []
-    for name in _names(folder):
-        data, found = _read(folder / name, prefix + name)
-        text, more = _decoded(data, prefix + name) if not found else ("", [])
+    for name, path in _files(folder, overlays).items():
+        data, found = _read(path, name)
+        text, more = _decoded(data, name) if not found else ("", [])
         problems += found + more
         if not found + more:
-            sources.append(Source(prefix + name, text))
+            sources.append(Source(name, text))
     return sources, problems
 
 
-def read_bytes(folder: Path) -> dict[str, bytes]:
-    """The vocabulary files of a folder as they are, by name in reading order.
+def read_bytes(folder: Path, overlays: Sequence[Path] = ()) -> dict[str, bytes]:
+    """The vocabulary files of a folder and its overlays as they are, by name in reading order.
 
     Raises what `read_folder` raises, and VocabularyError where a file cannot be read.
     """
     files: dict[str, bytes] = {}
     problems: list[Problem] = []
-    for name in _names(folder):
-        files[name], found = _read(folder / name, name)
+    for name, path in _files(folder, overlays).items():
+        files[name], found = _read(path, name)
         problems += found
     if problems:
         raise VocabularyError(problems)
@@ -66,7 +87,7 @@ def read_bytes(folder: Path) -> dict[str, bytes]:
 
 
 def decode(files: Mapping[str, bytes]) -> tuple[list[Source], list[Problem]]:
-    """The same as `read_folder` gives for a folder of these files."""
+    """The same as `read_folder` gives for folders of these files."""
     sources: list[Source] = []
     problems: list[Problem] = []
     for name, data in files.items():
@@ -77,39 +98,54 @@ def decode(files: Mapping[str, bytes]) -> tuple[list[Source], list[Problem]]:
     return sources, problems
 
 
-def _names(folder: Path) -> list[str]:
+def _files(folder: Path, overlays: Sequence[Path]) -> dict[str, Path]:
+    return {
+        prefix + name: path / name
+        for prefix, path in folders(folder, overlays).items()
+        for name in _names(path, overlay=bool(prefix))
+    }
+
+
+def _names(folder: Path, *, overlay: bool) -> list[str]:
     """The YAML files of a folder in reading order."""
+    what = "overlay" if overlay else "vocabulary folder"
+    make = "overread vocab init DIR copies the shipped vocabulary."
+    if overlay:
+        make = "make the folder; overread vocab accept --overlay DIR writes its first file."
     if not folder.is_dir():
-        what = "is a file. Next step: give the folder it is in."
-        if not folder.exists():
-            what = "does not exist. Next step: overread vocab init DIR makes one."
-        raise UsageError(f"the vocabulary folder {folder} {what}")
+        said = f"does not exist. Next step: {make}"
+        if folder.exists():
+            said = "is a file. Next step: give the folder it is in."
+        raise UsageError(f"the {what} {folder} {said}")
     try:
         everything = [path.name for path in folder.iterdir()]
     except OSError as error:
         raise UsageError(
-            f"the vocabulary folder {folder} cannot be read: {error.strerror}. "
+            f"the {what} {folder} cannot be read: {error.strerror}. "
             "Next step: check its permissions."
         ) from None
     found = [n for n in everything if n.endswith((".yaml", ".yml")) and not n.startswith(".")]
     if not found:
-        raise UsageError(
-            f"the folder {folder} holds no .yaml file. "
-            "Next step: overread vocab init DIR copies the shipped vocabulary"
-        )
+        raise UsageError(f"the {what} {folder} holds no .yaml file. Next step: {make}")
     return sorted(found, key=_reading_order)
 
 
 def digest(sources: Iterable[Source]) -> str:
-    """The sha256 of names and texts; neither order nor line ends change it.
+    """The sha256 of names and texts; neither order nor line ends nor the names of overlays change
+    it.
 
     >>> a, b = Source("a.yaml", "x"), Source("b.yaml", "y")
     >>> digest([a, b]) == digest([b, a])
     True
     """
     total = hashlib.sha256()
-    for source in sorted(sources, key=lambda source: source.name):
-        for part in (source.name.encode(), source.text.encode()):
+    numbers: dict[str, str] = {"": ""}
+    named = []
+    for source in sources:
+        number = numbers.setdefault(source.prefix, f"{len(numbers)}/")
+        named.append((number + source.base, source.text))
+    for pair in sorted(named):
+        for part in (each.encode() for each in pair):
             total.update(len(part).to_bytes(8, "big") + part)
     return total.hexdigest()
 

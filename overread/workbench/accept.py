@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from overread.errors import Busy, UsageError, VocabularyError
-from overread.files import locked, replace_unchanged
+from overread.files import atomic_write, locked, replace_unchanged
 from overread.text.labeler import Labeler
 from overread.text.trie import Meaning
 from overread.vocab.check import MAX_FORMS, Finding, Words, examples_count, run_examples
@@ -23,7 +23,7 @@ from overread.vocab.edit import Insertion, NewPhrase, insert, remove
 from overread.vocab.load import is_installed, vocabulary_of
 from overread.vocab.model import PhraseRef, Vocabulary
 from overread.vocab.references import TERM
-from overread.vocab.source import decode, digest, read_bytes
+from overread.vocab.source import CONTEXT_FILE, decode, digest, folders, read_bytes
 from overread.workbench.decisions import Decisions
 
 _WAIT_S = 10.0
@@ -34,9 +34,10 @@ _TRIES = 10
 class Proposal:
     """A change that breaks nothing: the files before and after, and the vocabulary they make.
 
-    ``examples`` is how many example sentences were run with it.
+    ``phrases`` are those that come in; ``examples`` is how many example sentences were run.
     """
 
+    phrases: tuple[NewPhrase, ...]
     before: Mapping[str, bytes]
     after: Mapping[str, bytes]
     insertions: tuple[Insertion, ...]
@@ -47,10 +48,11 @@ class Proposal:
         """The change as a unified diff, which is what is shown before and after it is made."""
         lines: list[str] = []
         for name, data in self.after.items():
-            if data != self.before[name]:
+            before = self.before.get(name, b"")
+            if data != before:
                 old, new = (
                     each.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-                    for each in (self.before[name], data)
+                    for each in (before, data)
                 )
                 lines += difflib.unified_diff(old, new, name, name, n=1, lineterm="")
         return "\n".join(lines)
@@ -60,79 +62,105 @@ def propose(
     folder: Path,
     phrases: Sequence[NewPhrase],
     *,
+    overlays: Sequence[Path] = (),
     labeler: Labeler | None = None,
     shared: bool = False,
 ) -> Proposal:
     """What accepting the phrases would change; nothing is written.
 
-    ``labeler`` saves building one where it is that of the folder as it stands; ``shared`` allows a
-    wording that another label or concept has too ("inferoposterior infarct" names two). Raises
-    UsageError where a phrase is there already, is claimed by another, names an unknown term, or
-    makes an example sentence fail; VocabularyError where the folder has problems of its own.
+    They go into ``folder``, or into the last of its ``overlays``. ``labeler`` saves building one
+    where it is that of the files as they stand; ``shared`` allows a wording that another label or
+    concept has too ("inferoposterior infarct" names two). Raises UsageError where a phrase is there
+    already, is claimed by another, names an unknown term, or makes an example sentence fail;
+    VocabularyError where the files have problems of their own.
     """
-    before = read_bytes(folder)
+    before = _read(folder, overlays)
+    into = list(folders(folder, overlays))[-1]
     standing = _labeler(before, labeler)
     said = [reason for phrase in phrases for reason in refusals(standing, phrase, shared=shared)]
     if said := said or list(_among_themselves(standing, phrases, shared=shared)):
         raise UsageError("\n".join(said))
     after, insertions = dict(before), list[Insertion]()
     for phrase in phrases:
-        made, after_file = insert(after, phrase)
+        made, after_file = insert(after, phrase, overlay=into)
         after[made.file] = after_file
-        if made.before is None:  # a new line: what stands below it moves down
+        if made.before is None:  # new lines: what stands below them moves down
             insertions = [
-                each._replace(line=each.line + 1)
+                each._replace(line=each.line + len(made.lines))
                 if each.file == made.file and each.line >= made.line
                 else each
                 for each in insertions
             ]
         insertions.append(made)
     labeler = standing.extended([phrase.ref() for phrase in phrases])
-    return _checked(before, after, insertions, standing, labeler)
+    return _checked(before, after, standing, labeler, phrases, insertions)
 
 
 def accept(
     folder: Path,
     phrases: Sequence[NewPhrase],
     *,
+    overlays: Sequence[Path] = (),
     decisions: Decisions | None = None,
     labeler: Labeler | None = None,
     shared: bool = False,
+    proposed: Proposal | None = None,
 ) -> Proposal:
     """Writes the phrases into the files, all or none, and notes it among the decisions.
 
-    Raises what `propose` raises; UsageError for the vocabulary inside an installed package; Busy
-    where others keep writing to the files.
+    What was ``proposed`` for them is not checked again where the files are the same still. Raises
+    what `propose` raises; UsageError for the vocabulary inside an installed package; Busy where
+    others keep writing to the files.
     """
 
     def make() -> Proposal:
-        return propose(folder, phrases, labeler=labeler, shared=shared)
+        if (
+            proposed is not None
+            and proposed.phrases == tuple(phrases)
+            and proposed.before == _read(folder, overlays)
+        ):
+            return proposed
+        return propose(folder, phrases, overlays=overlays, labeler=labeler, shared=shared)
 
-    with _held(folder):
-        proposal = _write(folder, make)
+    with _held(changeable(folder, overlays)):
+        proposal = _write(folders(folder, overlays), make)
         if decisions is not None:
             decisions.wrote(phrases)
     return proposal
 
 
 def write_pending(
-    folder: Path, decisions: Decisions, *, labeler: Labeler | None = None, shared: bool = False
+    folder: Path,
+    decisions: Decisions,
+    *,
+    overlays: Sequence[Path] = (),
+    labeler: Labeler | None = None,
+    shared: bool = False,
+    proposed: Proposal | None = None,
 ) -> Proposal | None:
     """Writes every phrase that was accepted and is not in the files yet; None where none is left.
 
-    A phrase that a killed run wrote without noting it is noted now. Raises what `accept` raises.
+    A phrase that a killed run wrote without noting it is noted now. Options and errors are those of
+    `accept`.
     """
     pending = decisions.pending()
-    standing = vocabulary_of(read_bytes(folder))
+    standing = vocabulary_in(_read(folder, overlays), labeler.vocabulary if labeler else None)
     left = [phrase for phrase in pending if not _stands_in(standing, phrase)]
     decisions.wrote(phrase for phrase in pending if phrase not in left)
     if not left:
         return None
-    return accept(folder, left, decisions=decisions, labeler=labeler, shared=shared)
+    return accept(
+        folder, left, overlays=overlays, decisions=decisions, labeler=labeler, shared=shared,
+        proposed=proposed,
+    )  # fmt: skip
 
 
 def take_back(
-    folder: Path, insertions: Sequence[Insertion], *, labeler: Labeler | None = None
+    folder: Path,
+    insertions: Sequence[Insertion],
+    *,
+    overlays: Sequence[Path] = (),
+    labeler: Labeler | None = None,
 ) -> Proposal:
     """Takes written lines out again, all or none.
 
@@ -141,14 +169,14 @@ def take_back(
     """
 
     def make() -> Proposal:
-        before = read_bytes(folder)
+        before = _read(folder, overlays)
         after = dict(before)
         for insertion in reversed(insertions):
             after[insertion.file] = remove(after, insertion)
-        return _checked(before, after, (), _labeler(before, labeler))
+        return _checked(before, after, _labeler(before, labeler))
 
-    with _held(folder):
-        return _write(folder, make)
+    with _held(changeable(folder, overlays)):
+        return _write(folders(folder, overlays), make)
 
 
 def refusals(labeler: Labeler, phrase: NewPhrase, *, shared: bool = False) -> list[str]:
@@ -248,20 +276,27 @@ def _stands_in(vocabulary: Vocabulary, phrase: NewPhrase) -> bool:
     )
 
 
+def vocabulary_in(files: Mapping[str, bytes], known: Vocabulary | None) -> Vocabulary:
+    """The vocabulary of the files: the one known where it is that. Raises VocabularyError."""
+    sources, problems = decode(files)
+    if known is not None and not problems and known.sha256 == digest(sources):
+        return known
+    return vocabulary_of(files)
+
+
 def _labeler(files: Mapping[str, bytes], given: Labeler | None) -> Labeler:
     """The labeler of the files; the one given where it is that."""
-    sources, problems = decode(files)
-    if given is not None and not problems and given.vocabulary.sha256 == digest(sources):
-        return given
-    return Labeler(vocabulary_of(files))
+    vocabulary = vocabulary_in(files, given.vocabulary if given else None)
+    return given if given and given.vocabulary is vocabulary else Labeler(vocabulary)
 
 
 def _checked(
     before: Mapping[str, bytes],
     after: Mapping[str, bytes],
-    insertions: Sequence[Insertion],
     standing: Labeler,
     labeler: Labeler | None = None,
+    phrases: Sequence[NewPhrase] = (),
+    insertions: Sequence[Insertion] = (),
 ) -> Proposal:
     """The change, once it loads and every example gives what it gave before.
 
@@ -282,7 +317,8 @@ def _checked(
             f"The change is refused, nothing was written: it breaks these examples.\n{said}\n"
             "Next step: choose other words, or change the example in an editor."
         )
-    return Proposal(before, after, tuple(insertions), vocabulary, examples_count(vocabulary))
+    examples = examples_count(vocabulary)
+    return Proposal(tuple(phrases), before, after, tuple(insertions), vocabulary, examples)
 
 
 def _failing(labeler: Labeler, vocabulary: Vocabulary) -> list[Finding]:
@@ -291,41 +327,60 @@ def _failing(labeler: Labeler, vocabulary: Vocabulary) -> list[Finding]:
     return [each for each in found if each.severity == "error"]
 
 
-def _write(folder: Path, make: Callable[[], Proposal]) -> Proposal:
-    """Makes the change and writes it; makes it anew where a file was saved in between."""
+def _write(paths: Mapping[str, Path], make: Callable[[], Proposal]) -> Proposal:
+    """Makes the change and writes it; makes it anew where a file was saved in between.
+
+    ``paths`` are the folders by what the names of their files begin with.
+    """
     for _ in range(_TRIES):
         proposal = make()
-        changes = {
-            folder / name: (proposal.before[name], data)
-            for name, data in proposal.after.items()
-            if data != proposal.before[name]
-        }
+        changes: dict[Path, tuple[bytes, bytes]] = {}
+        for name, data in proposal.after.items():
+            head, slash, base = name.rpartition("/")
+            path = paths[head + slash] / base
+            if name not in proposal.before:
+                atomic_write(path, data)
+            elif data != proposal.before[name]:
+                changes[path] = proposal.before[name], data
         if replace_unchanged(changes):
             return proposal
     raise Busy(
-        f"{folder.name}: other programs keep saving these files; nothing was written. "
-        "Next step: try again."
+        f"{list(paths.values())[-1].name}: other programs keep saving these files; nothing was "
+        "written. Next step: try again."
     )
 
 
-def changeable(folder: Path) -> Path:
-    """The folder, once it is known to be a vocabulary that may be edited.
+def changeable(folder: Path, overlays: Sequence[Path] = ()) -> Path:
+    """The folder that phrases are written into, once it is known that they may be.
 
-    Raises UsageError where it is none or lies inside an installed package.
+    That is the last of the overlays, else the vocabulary's own. Raises UsageError where it is none
+    or lies inside an installed package.
     """
-    read_bytes(folder)
-    if is_installed(folder):
+    into = [folder, *overlays][-1]
+    if CONTEXT_FILE not in _read(folder, overlays):
+        raise UsageError(
+            f"{folder.name} has no {CONTEXT_FILE}; an overlay, which holds changes only, has none. "
+            f"Next step: give it by --overlay {folder}"
+        )
+    if is_installed(into):
         raise UsageError(
             "The vocabulary inside the installed package is not edited. Next step: "
-            "overread vocab init DIR, then give --vocab DIR or set OVERREAD_VOCAB to it."
+            "overread vocab init DIR, then give --vocab DIR or set OVERREAD_VOCAB to it; or keep "
+            "your own phrases in a folder beside it: --overlay DIR."
         )
-    return folder
+    return into
+
+
+def _read(folder: Path, overlays: Sequence[Path]) -> dict[str, bytes]:
+    """The files; an overlay that is edited may have none yet."""
+    if overlays and overlays[-1].is_dir() and not any(overlays[-1].glob("*.y*ml")):
+        overlays = overlays[:-1]
+    return read_bytes(folder, overlays)
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Holds the folder against other runs of overread, after waiting for those at work."""
-    changeable(folder)
     deadline = time.monotonic() + _WAIT_S
     with ExitStack() as stack:
         while True:

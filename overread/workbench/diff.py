@@ -186,10 +186,7 @@ def _table_a1(found: Effect) -> Section:
 def _a1(found: Effect, *, after: bool) -> pl.DataFrame:
     """The counts of Table A.1 of all labels of both versions, under one of them."""
     view = found.after if after else found.before
-    states = found.before.all_states(found.labels)
-    if after:
-        at = [found.labels.index(label) for label in found.concerned]
-        states[found.compared[:, None], at] = found.states_after
+    states = found.all_states(found.labels, after=after)
     machine, expert = (_codes(states[code :: len(SOURCES)]) for code in range(len(SOURCES)))
     rows = pl.DataFrame({LABEL_ROW: np.arange(len(machine.T), dtype=np.uint32)})
     pairs = Pairs(

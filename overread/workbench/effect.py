@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from overread.tables import (
     TEXT,
 )
 from overread.text.labeler import Labeler, value_table
+from overread.text.segments import ASSERTING, SEGMENTS
 from overread.vocab.edit import NewPhrase
 from overread.vocab.model import PhraseRef, Vocabulary
 from overread.workbench.extraction import Extraction, Ints
@@ -42,6 +43,10 @@ States = npt.NDArray[np.uint8]
 
 _BLOCK = 1 << 19  # readings whose states are worked out at a time
 _EXPERT = SOURCES.index("expert")
+#: Of segments that are read alike, or not read at all, the first stands for all.
+_READ_AS = np.array(
+    [[n in ASSERTING for n in SEGMENTS].index(each in ASSERTING) for each in SEGMENTS]
+)
 
 
 class LabelChange(NamedTuple):
@@ -57,11 +62,15 @@ class LabelChange(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What one vocabulary makes of the statements of an extraction."""
+    """What one vocabulary makes of the statements of an extraction.
+
+    ``known`` are the states of every reading, readings x labels, where they are at hand.
+    """
 
     extraction: Extraction
     vocabulary: Vocabulary
     matrix: StatementMatrix
+    known: States | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,7 +87,20 @@ class View:
         All labels of the vocabulary are told, or those asked for, of which it may lack some: they
         are unmentioned.
         """
-        return _states([self], readings, labels or self.labels)[0]
+        labels = self.labels if labels is None else labels
+        held = tuple(label for label in labels if label in self.labels)
+        if self.known is not None:
+            found = self.known.T[np.ix_(self._columns(held), readings)].T
+            return aligned(found, held, labels)
+        out = np.empty((len(readings), len(held)), np.uint8)
+        matrix = self.matrix if held == self.labels else self.matrix.of_labels(held)
+        for first in range(0, len(readings), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            expert = readings[block] % len(SOURCES) == _EXPERT
+            statement, counts = self.extraction.held_by(readings[block])
+            out[block] = matrix.states(statement, counts)
+            out[block][expert & matrix.any_unconfirmed(statement, counts)] = NO_READING
+        return aligned(out, held, labels)
 
     def all_states(self, labels: tuple[str, ...]) -> States:
         """The same for every reading of the extraction, in order.
@@ -86,8 +108,12 @@ class View:
         A text without a statement (only marks, or none at all) stays what it was; a label that the
         vocabulary lacks is unmentioned.
         """
+        if self.known is not None:
+            held = tuple(label for label in labels if label in self.labels)
+            return aligned(self.known.T[self._columns(held)].T, held, labels)
         extraction = self.extraction
-        out = np.full((extraction.n * len(SOURCES), len(labels)), NO_READING, np.uint8)
+        shape = extraction.n * len(SOURCES), len(labels)
+        out = np.full(shape, NO_READING, np.uint8, order="F")  # read label by label
         same = self.vocabulary.sha256 == extraction.vocabulary_sha256
         for code in extraction.sides:
             side = extraction.states(SOURCES[code])
@@ -100,6 +126,13 @@ class View:
             out[full] = self.states(full, labels)
         return out
 
+    def _columns(self, labels: tuple[str, ...]) -> Ints:
+        return np.array([self.labels.index(label) for label in labels], np.int64)
+
+    def looked_up(self) -> View:
+        """The same with every state at hand: a byte per reading and label."""
+        return replace(self, known=self.all_states(self.labels))
+
     @cached_property
     def counts(self) -> dict[str, Ints]:
         """Per label the readings in each state: sources x states; readings without one left out."""
@@ -111,30 +144,12 @@ class View:
                 for label in self.labels
             }
         every = self.all_states(self.labels)
-        return {label: _by_state(every[:, at]) for at, label in enumerate(self.labels)}
+        sources = np.arange(len(every), dtype=np.uint16) % len(SOURCES)
+        return {label: _by_state(every[:, at], sources) for at, label in enumerate(self.labels)}
 
 
-def _states(views: Sequence[View], readings: Ints, labels: tuple[str, ...]) -> list[States]:
-    """The states of some labels in some readings under each view, see `View.states`."""
-    held = [tuple(label for label in labels if label in each.labels) for each in views]
-    pairs = zip(views, held, strict=True)
-    matrices = [each.matrix if each.labels == some else each.matrix.of_labels(some)
-                for each, some in pairs]  # fmt: skip
-    out = [np.empty((len(readings), len(some)), np.uint8) for some in held]
-    for first in range(0, len(readings), _BLOCK):
-        block = slice(first, first + _BLOCK)
-        expert = readings[block] % len(SOURCES) == _EXPERT
-        statement, counts = views[0].extraction.held_by(readings[block])
-        for matrix, states in zip(matrices, out, strict=True):
-            states[block] = matrix.states(statement, counts)
-            states[block][expert & matrix.any_unconfirmed(statement, counts)] = NO_READING
-    return [aligned(states, some, labels) for states, some in zip(out, held, strict=True)]
-
-
-def _by_state(states: States, sources: npt.NDArray[Any] | None = None) -> Ints:
+def _by_state(states: States, sources: npt.NDArray[np.integer]) -> Ints:
     """Counts of sources x states."""
-    if sources is None:
-        sources = np.arange(len(states)) % len(SOURCES)
     width = NO_READING + 1
     found = np.bincount(sources * width + states, minlength=len(SOURCES) * width)
     return found.reshape(len(SOURCES), width)[:, : len(STATES)]
@@ -142,26 +157,31 @@ def _by_state(states: States, sources: npt.NDArray[Any] | None = None) -> Ints:
 
 def view(extraction: Extraction, vocabulary: Vocabulary, *, workers: int | None = None) -> View:
     """All statements of an extraction, labelled with a vocabulary."""
-    return View(extraction, vocabulary, relabel(extraction, vocabulary, workers=workers)[0])
+    every = np.arange(extraction.statements.height)
+    return View(extraction, vocabulary, relabel(extraction, Labeler(vocabulary), every, workers))
 
 
 def relabel(
-    extraction: Extraction,
-    vocabulary: Vocabulary,
-    *,
-    only: Ints | None = None,
-    workers: int | None = None,
-) -> tuple[StatementMatrix, pl.DataFrame]:
-    """Matrix and evidence of all statements under a vocabulary, or of those numbered in ``only``.
+    extraction: Extraction, labeler: Labeler, only: Ints, workers: int | None = None
+) -> StatementMatrix:
+    """What a labeler makes of some statements; its rows are positions in ``only``.
 
-    The rows of the matrix, and the statements that the evidence names, are positions in ``only``.
+    A text that stands in several parts of reports is read once.
     """
-    texts, segments = extraction.statements[TEXT], extraction.segments
-    if only is not None:
-        texts, segments = texts.gather(only), segments[only]
-    return label_statements(
-        texts.to_list(), segments.tolist(), Labeler(vocabulary), workers=workers
+    given = pl.DataFrame(
+        {
+            TEXT: extraction.statements[TEXT].gather(only),
+            SEGMENT: _READ_AS[extraction.segments[only]],
+        }
     )
+    distinct = given.unique(maintain_order=True)
+    matrix, _ = label_statements(
+        distinct[TEXT].to_list(), distinct[SEGMENT].to_list(), labeler, workers=workers
+    )
+    numbers = distinct.with_row_index("row")
+    rows = given.join(numbers, on=given.columns, how="left", maintain_order="left")["row"]
+    tables = (each.name for each in fields(matrix) if each.name != "layout")
+    return replace(matrix, **{name: getattr(matrix, name)[rows.to_numpy()] for name in tables})
 
 
 @dataclass(frozen=True)
@@ -181,6 +201,29 @@ class Effect:
     compared: Ints
     states_before: States
     states_after: States
+
+    def all_states(self, labels: tuple[str, ...], *, after: bool) -> States:
+        """State codes of every reading before or after, readings x labels."""
+        out = self.before.all_states(labels)
+        if after:
+            for at, label in enumerate(self.concerned):
+                if label in labels:
+                    out[self.compared, labels.index(label)] = self.states_after[:, at]
+        return out
+
+    def turned(self) -> Effect:
+        """The effect of going back."""
+        before = replace(self.after, known=self.all_states(self.after.labels, after=True))
+        return Effect(
+            before,
+            self.before,
+            tuple(dict.fromkeys([*before.labels, *self.before.labels])),
+            self.concerned,
+            self.touched,
+            self.compared,
+            self.states_after,
+            self.states_before,
+        )
 
     @cached_property
     def changes(self) -> tuple[LabelChange, ...]:
@@ -265,9 +308,28 @@ def effect(
     *,
     workers: int | None = None,
 ) -> Effect:
-    """What ``after`` makes of the reports of an extraction where ``before`` stood."""
-    views = [view(extraction, each, workers=workers) for each in (before, after)]
-    return compared(*views)
+    """What ``after`` makes of the reports of an extraction where ``before`` stood.
+
+    Only what can differ is labelled with both. Where the extraction was made with one of them, the
+    states of that one are known: of all the other statements those are labelled that stand in one
+    reading with a statement that does differ.
+    """
+    if extraction.vocabulary_sha256 == after.sha256 != before.sha256:
+        return effect(extraction, after, before, workers=workers).turned()
+    labelers = Labeler(before), Labeler(after)
+    some = StatementIndex(extraction, labelers[0]).candidates(labelers[1])
+    old, new = (relabel(extraction, each, some, workers) for each in labelers)
+    others = np.ones(extraction.statements.height, bool)
+    if extraction.vocabulary_sha256 == before.sha256:
+        others[:] = False
+        readings = extraction.readings_of(some[_differ(old, new)[0]])
+        others[extraction.held_by(readings)[0]] = True
+    others[some] = False
+    rest = np.flatnonzero(others)
+    matrix = StatementMatrix.empty(old.layout, len(others)).with_rows(some, old)
+    matrix = matrix.with_rows(rest, relabel(extraction, labelers[0], rest, workers))
+    first = View(extraction, before, matrix).looked_up()
+    return compared(first, View(extraction, after, matrix.with_rows(some, new)))
 
 
 def compared(before: View, after: View) -> Effect:
@@ -278,11 +340,9 @@ def compared(before: View, after: View) -> Effect:
     labels = tuple(label for label in every if label in moved)
     if before.labels != after.labels or _silent(before, after, touched, readings):
         labels = every
-    states = _states([before, after], readings, labels)
-    some = (states[0] != states[1]).any(axis=1)
-    return Effect(
-        before, after, every, labels, touched, readings[some], states[0][some], states[1][some]
-    )
+    was, now = (each.states(readings, labels) for each in (before, after))
+    some = (was != now).any(axis=1)
+    return Effect(before, after, every, labels, touched, readings[some], was[some], now[some])
 
 
 def _differ(before: StatementMatrix, after: StatementMatrix) -> tuple[Ints, set[str]]:
@@ -373,7 +433,7 @@ class LiveEffect:
     def __init__(
         self, extraction: Extraction, vocabulary: Vocabulary, *, workers: int | None = None
     ) -> None:
-        self.view = view(extraction, vocabulary, workers=workers)
+        self.view = view(extraction, vocabulary, workers=workers).looked_up()
         self._labeler = Labeler(vocabulary)
         self._index = StatementIndex(extraction, self._labeler)
 
@@ -384,15 +444,16 @@ class LiveEffect:
     def moved(self, phrases: Sequence[NewPhrase]) -> LiveEffect:
         """The live effect on top of these phrases, once they have been written."""
         out = copy(self)
-        out._labeler, out.view = self._with([phrase.ref() for phrase in phrases])
+        out._labeler, after = self._with([phrase.ref() for phrase in phrases])
+        found = compared(self.view, after)
+        out.view = replace(after, known=found.all_states(after.labels, after=True))
         out._index = StatementIndex(self.view.extraction, out._labeler)
         return out
 
     def _with(self, phrases: Sequence[PhraseRef]) -> tuple[Labeler, View]:
         extraction = self.view.extraction
         labeler = self._labeler.extended(phrases)
-        some = self._index.candidates(labeler, phrases)
-        texts, segments = extraction.statements[TEXT].gather(some), extraction.segments[some]
-        fresh, _ = label_statements(texts.to_list(), segments.tolist(), labeler, workers=1)
+        some = self._index.candidates(labeler)
+        fresh = relabel(extraction, labeler, some, workers=1)
         matrix = self.view.matrix.with_rows(some, fresh)
         return labeler, View(extraction, labeler.vocabulary, matrix)

@@ -114,8 +114,7 @@ class Extraction:
 
     def ids(self, rows: Ints) -> list[str]:
         """The ids of some ECGs, in the order of ``rows``."""
-        column = scan_table(self.folder, LABELS_FILE).select(pl.col(ID).gather(rows)).collect()
-        return column[ID].cast(pl.String).to_list()
+        return self._ids.gather(rows).cast(pl.String).to_list()
 
     def states(self, source: str) -> npt.NDArray[np.uint8]:
         """State codes as they were extracted, ECGs x labels; 255 where there is no reading."""
@@ -155,6 +154,10 @@ class Extraction:
     def readings_with_statements(self) -> Ints:
         """The numbers of the readings that hold any statement at all."""
         return np.flatnonzero(np.diff(self._held[0]))
+
+    @cached_property
+    def _ids(self) -> pl.Series:
+        return scan_table(self.folder, LABELS_FILE).select(ID).collect()[ID]
 
     @cached_property
     def _held(self) -> tuple[Ints, npt.NDArray[np.uint32]]:

@@ -114,7 +114,7 @@ class Guesser:
         )
         if nearest.score > best.score:
             return _far([nearest], plain)
-        if label in excluded and excluded[label].score >= best.score:
+        if label in excluded and excluded[label].score > best.score:
             return _far([excluded[label]], plain)
         sure = (best.score - LEAST) / (1 - LEAST)
         if len(words) == 1 and (

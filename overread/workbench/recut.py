@@ -7,6 +7,8 @@ stood between them; so these readings are counted, and only a new extraction tel
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 
 from overread.labels.split import marked
@@ -25,9 +27,13 @@ def cut_otherwise(extraction: Extraction, before: Vocabulary, after: Vocabulary)
     rewrites = [Labeler(each).rewrites for each in (before, after)]
     if rewrites[0] == rewrites[1]:
         return np.empty(0, np.int64)
-    lines = f"{_LINE}\n" + extraction.statements[TEXT] + f"\n{_LINE}"
+    alike = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(*rewrites, strict=False))))
+    texts = extraction.statements[TEXT]
+    distinct = texts.unique()
+    lines = marked(f"{_LINE}\n" + distinct + f"\n{_LINE}", rewrites[0][:alike])
+    cut = [marked(lines, each[alike:]) for each in rewrites]
     return extraction.readings_of(
-        (marked(lines, rewrites[0]) != marked(lines, rewrites[1])).arg_true()
+        texts.is_in(distinct.filter(cut[0] != cut[1]).implode()).arg_true()
     )
 
 

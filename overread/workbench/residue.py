@@ -11,11 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from typing import Final, NamedTuple
 
+import numpy as np
+import polars as pl
+
 from overread.engine import map_chunks
 from overread.text.lexicon import EXACT, Word
 from overread.text.match import Hit, Matcher
 from overread.text.normalize import LINE_BREAK, fold
 from overread.vocab.model import Vocabulary
+from overread.workbench.extraction import Ints, slices
 
 _SHARE = 4_000  # statements per task
 _ALONE = 12_000  # below this a second process costs more than it brings
@@ -58,17 +62,23 @@ class Run(NamedTuple):
 
 
 def runs_of(
-    texts: Sequence[str], vocabulary: Vocabulary, *, workers: int | None = None
-) -> tuple[list[Run], list[list[int]]]:
-    """The distinct runs of all texts, and for each text the numbers of those it holds."""
+    texts: pl.Series, vocabulary: Vocabulary, *, workers: int | None = None
+) -> tuple[list[Run], Ints, Ints]:
+    """The distinct runs of all texts; how many each text holds, and their numbers text by text."""
+    distinct = pl.DataFrame({"text": texts.unique(maintain_order=True)}).with_row_index("number")
+    read = distinct["text"].to_list()
+    shares = [read[first : first + _SHARE] for first in range(0, len(read), _SHARE)]
+    alone = 1 if len(read) < _ALONE else workers
     numbers: dict[Run, int] = {}
-    held: list[list[int]] = []
-    shares = [texts[first : first + _SHARE] for first in range(0, len(texts), _SHARE)]
-    alone = 1 if len(texts) < _ALONE else workers
-    for answers in map_chunks(_Reader(vocabulary), shares, workers=alone):
-        for runs in answers:
-            held.append(sorted({numbers.setdefault(run, len(numbers)) for run in runs}))
-    return list(numbers), held
+    counts, held = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for runs, each, of_share in map_chunks(_Reader(vocabulary), shares, workers=alone):
+        known = np.array([numbers.setdefault(run, len(numbers)) for run in runs], np.int64)
+        counts.append(each)
+        held.append(known[of_share])
+    starts = np.r_[0, np.cumsum(np.concatenate(counts))]
+    at = texts.to_frame("text").join(distinct, on="text", how="left", maintain_order="left")
+    found, n = slices(starts, np.concatenate(held), at["number"].to_numpy())
+    return list(numbers), n, found
 
 
 def without_units(runs: Sequence[Run], ecgs: Sequence[float]) -> list[Run]:
@@ -95,16 +105,26 @@ def without_units(runs: Sequence[Run], ecgs: Sequence[float]) -> list[Run]:
 
 
 class _Reader:
-    """The runs of shares of statements; the matcher is built where it works."""
+    """The runs of shares of statements, as `runs_of` gives those of all.
+
+    The matcher is built where it works.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._matcher: Matcher | None = None
 
-    def __call__(self, share: Sequence[str]) -> list[list[Run]]:
+    def __call__(self, share: Sequence[str]) -> tuple[list[Run], Ints, Ints]:
         matcher = self._matcher = self._matcher or Matcher(self._vocabulary)
         labels = self._vocabulary.labels.keys()
-        return [list(_runs(matcher, text, labels)) for text in share]
+        numbers: dict[Run, int] = {}
+        held = [
+            {numbers.setdefault(run, len(numbers)) for run in _runs(matcher, text, labels)}
+            for text in share
+        ]
+        counts = np.array([len(each) for each in held], np.int64)
+        found = np.fromiter((run for each in held for run in each), np.int64, counts.sum())
+        return list(numbers), counts, found
 
 
 def _runs(matcher: Matcher, text: str, labels: Set[str]) -> Iterator[Run]:

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from overread.errors import UsageError, VocabularyError
 from overread.vocab.edit import Insertion, NewPhrase
 from overread.vocab.load import load_vocabulary
 from overread.vocab.references import TERM
-from overread.workbench.accept import propose, refusals, take_back, write_pending
+from overread.vocab.source import read_bytes
+from overread.workbench.accept import propose, refusals, take_back, vocabulary_in, write_pending
 from overread.workbench.decisions import Decisions, Kind, key
 from overread.workbench.effect import LiveEffect
 from overread.workbench.extraction import Extraction
@@ -89,9 +94,9 @@ class Standing:
         self.live: Future[LiveEffect]
         if before:
             self._meanwhile = before.reader().extended([each.ref() for each in written])
-            self.live = work.beside.submit(before.live.result().moved, written)
+            self.live = work.beside.submit(_ready, before.live.result().moved, written)
         else:
-            self.live = work.beside.submit(_live, extraction, vocabulary)
+            self.live = work.beside.submit(_ready, LiveEffect, extraction, vocabulary)
         work.beside.submit(_settle)
         folder = extraction.folder
         self.suggestions = work.apart.submit(_ranked, folder, vocabulary, rejected)
@@ -117,7 +122,7 @@ class Written(NamedTuple):
 
     phrases: tuple[NewPhrase, ...] = ()
     insertions: tuple[Insertion, ...] = ()
-    made: str = ""  # sha256 of the vocabulary that came of it
+    made: Vocabulary | None = None  # what came of it
 
 
 class Session:
@@ -133,6 +138,7 @@ class Session:
         #: Why the files cannot be read as they stand now; the session goes on with the last.
         self.problem = ""
         self.written = Written()
+        self._proposed: Proposal | None = None
         self._lock = Lock()
         self._work = Work(extraction)
         self._seen = self._files()
@@ -151,7 +157,7 @@ class Session:
             if seen != self._seen:
                 self._seen = seen
                 try:
-                    vocabulary = load_vocabulary(self.folder)
+                    vocabulary = vocabulary_in(read_bytes(self.folder), self.written.made)
                 except (VocabularyError, UsageError) as error:
                     self.problem = str(error)
                 else:
@@ -164,7 +170,7 @@ class Session:
 
     def _stand(self, vocabulary: Vocabulary, before: Standing | None = None) -> Standing:
         rejected = self.decisions.rejected()
-        if before and vocabulary.sha256 == self.written.made and _is_there(before.live):
+        if before and vocabulary is self.written.made and _is_there(before.live):
             phrases = self.written.phrases
             return Standing(vocabulary, self.extraction, rejected, self._work, before, phrases)
         return Standing(vocabulary, self.extraction, rejected, self._work)
@@ -203,12 +209,13 @@ class Session:
     def effect(self, phrases: Sequence[NewPhrase]) -> Effect | None:
         """What phrases change in the labels of the reports; None while the reports are counted."""
         live = self.standing().live
-        return live.result().with_phrases(phrases) if live.done() else None
+        # Who adds a phrase changes no label: what was shown for it before it was accepted holds.
+        anybodys = [replace(each, by="?") for each in phrases]
+        return _effect(live.result(), *anybodys) if live.done() else None
 
     def with_pending(self) -> Labeler:
         """A labeler that reads with the pending phrases."""
-        pending = filter(self.fits, self.decisions.pending())
-        return self.standing().reader().extended([each.ref() for each in pending])
+        return _extended(self.standing().reader(), *filter(self.fits, self.decisions.pending()))
 
     def fits(self, phrase: NewPhrase) -> bool:
         """Whether the files still have its label and terms: an editor may have taken them out."""
@@ -223,19 +230,19 @@ class Session:
     def proposal(self) -> Proposal:
         """What writing would change in the files; nothing is written."""
         labeler = self.standing().labeler.result()
-        return propose(self.folder, self.decisions.pending(), labeler=labeler)
+        self._proposed = propose(self.folder, self.decisions.pending(), labeler=labeler)
+        return self._proposed
 
     def write(self) -> tuple[Insertion, ...]:
         """Writes the pending phrases into the files; returns the new lines."""
         pending = self.decisions.pending()
         labeler = self.standing().labeler.result()
-        made = write_pending(self.folder, self.decisions, labeler=labeler)
+        made = write_pending(self.folder, self.decisions, labeler=labeler, proposed=self._proposed)
         if made is None:  # they stand there already
             return ()
         # Another reader may have accepted or written one of them in between.
-        same = len(made.insertions) == len(pending)
-        sha256 = made.vocabulary.sha256 if same else ""
-        self.written = Written(tuple(pending), made.insertions, sha256)
+        same = made.phrases == tuple(pending)
+        self.written = Written(tuple(pending), made.insertions, made.vocabulary if same else None)
         return made.insertions
 
     def unwrite(self, by: str) -> None:
@@ -266,13 +273,25 @@ def new_phrase(
     return NewPhrase(owner, text, by, date.today(), uncertain=means == "uncertain")
 
 
+@lru_cache(maxsize=8)  # the list and the panels beside it ask for the same in turn
+def _effect(live: LiveEffect, *phrases: NewPhrase) -> Effect:
+    return live.with_phrases(phrases)
+
+
+@lru_cache(maxsize=1)
+def _extended(labeler: Labeler, *phrases: NewPhrase) -> Labeler:
+    return labeler.extended([each.ref() for each in phrases])
+
+
 def _is_there(result: Future[Any]) -> bool:
     return result.done() and not result.cancelled()
 
 
-def _live(extraction: Extraction, vocabulary: Vocabulary) -> LiveEffect:
-    live = LiveEffect(extraction, vocabulary)
-    _ = live.with_phrases(()).changes  # what it looks up once is there before a reader waits for it
+def _ready(make: Callable[..., LiveEffect], *given: object) -> LiveEffect:
+    """A live effect; what it looks up once is there before a reader waits for it."""
+    live = make(*given)
+    _ = live.with_phrases(()).changes
+    live.view.extraction.ids(np.zeros(0, np.int64))
     return live
 
 

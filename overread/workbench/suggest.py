@@ -27,28 +27,34 @@ from overread.workbench.guess import Guess, Guesser
 from overread.workbench.likeness import Words
 from overread.workbench.opposites import Opposites
 from overread.workbench.otherside import OtherSide
-from overread.workbench.residue import NUMBER, runs_of, without_units
+from overread.workbench.residue import JOINS, NUMBER, runs_of, without_units
 from overread.workbench.wordings import Wording, shorter, wordings_in
 
 if TYPE_CHECKING:
     from overread.workbench.extraction import Extraction
 
+# What is looked at, and what is shown.
 _LEAST: Final = 3  # ECGs that hold a wording
-_MOST: Final = 5_000  # wordings that are looked at, the most frequent first
+_MOST: Final = 5_000  # wordings, the most frequent first
 _POOL: Final = 2  # times as many are ranked as asked for, before the other reader is heard
-_EXAMPLES: Final = 5
-_SHOWN_VARIANTS: Final = 12
+_EXAMPLES: Final = 5  # statements under a suggestion
+_SHOWN_VARIANTS: Final = 12  # spellings under a suggestion
+
+# Which words make one wording. These and those below are chosen by hand; what they bring back of
+# phrases that were taken out is measured in tests/workbench/test_real_loop.py.
 _PART_OF: Final = 0.7  # so often inside a longer wording, it is only a piece of that
 _DRAWN_IN: Final = 0.4  # so sure, a finding draws the unknown word beside it into one wording
-_SPELLED_ALIKE: Final = 0.9
-_SPELLED_FROM: Final = 8  # letters
-_SLIPS: Final = 40  # a wording so many times rarer than one spelled alike is a slip of the pen
+_SPELLED_ALIKE: Final = 0.9  # of all letters: one may be a slip of the pen for the other
+_SPELLED_FROM: Final = 8  # letters of a wording that may be such a slip
+_SLIPS: Final = 40  # times rarer than the one that is spelled alike, it is one
 
 # What an ECG counts where the wording has no label, or its label is read there already.
-_NO_LABEL: Final = 0.01
+_NO_LABEL: Final = 0.01  # where an ECG with a sure label counts 1
 _NO_LABEL_ALONE: Final = 0.03  # on top, where it is no piece of anything longer
 _BOTH_ALIKE: Final = 0.01  # of these, where both readers write it equally often
-_NOTHING_NEW: Final = 0.3
+_NOTHING_NEW: Final = 0.3  # where the label is read from a part of it today
+
+# How sure a label is.
 _SURE: Final = 0.5  # from here on a label is as good as known
 _STEEP: Final = 1.5  # a label that is half as sure counts less than half
 _SAME: Final = 0.92  # so sure, a finding without a label says the same as a label's phrase
@@ -115,17 +121,20 @@ class _Group:
         return counts
 
     @property
+    def is_piece(self) -> bool:
+        """Whether it is one word of something longer: "ms" behind numbers, "mass" of "lv mass"."""
+        one_word = all(len(wording.words) == 1 for wording in self.members)
+        return self.guess.label is None and one_word and not self.alone
+
+    @property
     def weight(self) -> float:
         """What each ECG that holds one of the wordings counts."""
         guess = self.guess
         unknown = _NO_LABEL if guess.no_label else _NO_LABEL + _NO_LABEL_ALONE * self.alone
         if guess.label is None:
             return unknown
-        read = f"{guess.label}?" if guess.uncertain else guess.label
-        if read in self.owners:
-            # A finding and a stranger beside it are two things, unless a slash makes them one.
-            is_one = guess.sure >= _DRAWN_IN or "/" in guess.wording
-            return max(_NO_LABEL, _NOTHING_NEW * guess.sure**2) if is_one else _NO_LABEL
+        if _read_already(guess, self.owners):
+            return max(_NO_LABEL, _NOTHING_NEW * guess.sure**2)
         # A piece of something longer counts by how much it says the same as a phrase.
         return max(unknown, float(guess.sure**_STEEP) * max(self.alone, guess.sure))
 
@@ -162,6 +171,7 @@ def suggest(
     others = [group for group in groups if group.guess.sure < _SURE]
     for group in others:
         group.alone = max(map(ground.alone, group.members))
+    others = [group for group in others if not group.is_piece]
     ranked += _ranked(others, ground, _POOL * limit)
     ranked = _with_other_side(ranked, ground, OtherSide(extraction))
     heads = _clustered([group for group, _ in ranked], guesser.opposites)[:limit]
@@ -175,13 +185,11 @@ class _Ground:
         self._extraction = extraction
         held = extraction.statements.filter(pl.col(SEGMENT).is_in(list(ASSERTING)))
         self._statements: Ints = held[STATEMENT].to_numpy().astype(np.int64)
-        self._texts = held[TEXT].to_list()
+        self._texts = held[TEXT]
         self._readings = {name: side.readings for name, side in extraction.summary.sides.items()}
         sides = [held[name].to_numpy().astype(np.int64) for name in (N_MACHINE, N_EXPERT)]
         self._often = sides[0] + sides[1]
-        runs, runs_held = runs_of(self._texts, vocabulary, workers=workers)
-        counts = np.array([len(each) for each in runs_held], np.int64)
-        run = np.fromiter((run for each in runs_held for run in each), np.int64, counts.sum())
+        runs, counts, run = runs_of(self._texts, vocabulary, workers=workers)
         statement = np.repeat(np.arange(len(counts)), counts)
         order = np.argsort(run, kind="stable")
         self._holders = statement[order]
@@ -271,7 +279,7 @@ class _Ground:
     ) -> Suggestion:
         holding = self._holding(members)
         often = holding[np.lexsort((holding, -self._often[holding]))][:_EXAMPLES]
-        examples = tuple(self._texts[at] for at in often)
+        examples = tuple(self._texts.gather(often))
         readings = self._extraction.readings_of(self._statements[holding])
         n_expert = int((readings % 2).sum())
         n_machine = len(readings) - n_expert
@@ -333,24 +341,33 @@ def _known(vocabulary: Vocabulary, lexicon: Lexicon) -> Callable[[Words], bool]:
 def _rid_of_pieces(
     found: list[Wording], guesses: dict[Words, Guess], ground: _Ground, labels: Collection[str]
 ) -> list[Wording]:
-    """The wordings without those that are nearly always part of one longer wording.
+    """The wordings that are one thing: no pieces of one, and no two things side by side.
 
-    A piece whose own label is surer stays, and one that only a label's finding goes on from.
+    A piece is nearly always part of one longer wording; it stays where its own label is surer, and
+    where a label's finding only goes on into it. Two things are a label and a stranger beside it
+    that makes the label less sure.
     """
     often = {wording.words: wording.ecgs for wording in found if not wording.whole}
-    pieces = set()
+    gone: set[Words] = set()
     for wording in found:
         if wording.whole:
             continue
         guess = guesses[wording.words]
-        for words, gone in shorter(ground.runs[wording.spots[0][0]], wording.spots[0]):
-            if wording.ecgs < _PART_OF * often.get(words, np.inf):
+        drawn_in = _drawn_in(guess, wording.owners)
+        pieces: set[Words] = set()
+        for words, end in shorter(ground.runs[wording.spots[0][0]], wording.spots[0]):
+            if words not in often:
                 continue
             piece = guesses[words]
-            told_already = _labels_of(gone.owners, labels) and guess.sure < _DRAWN_IN
-            if guess.sure >= piece.sure and not told_already:
-                pieces.add(words)
-    return [wording for wording in found if wording.whole or wording.words not in pieces]
+            if wording.ecgs >= _PART_OF * often[words]:
+                told_already = not drawn_in and _labels_of(end.owners, labels)
+                if guess.sure >= piece.sure and not told_already:
+                    pieces.add(words)
+            elif guess.label == piece.label and not drawn_in and guess.sure < piece.sure:
+                pieces = {wording.words}
+                break
+        gone |= pieces
+    return [wording for wording in found if wording.whole or wording.words not in gone]
 
 
 def _groups(
@@ -367,14 +384,26 @@ def _groups(
             guess = Guess(read_as[0], 1.0, reason, " ".join(wording.words))
         elif wording.whole and wording.owners and guess.sure < _SAME and guess.role != "implied":
             continue  # a finding that has no label, and ought to have none
-        alone = ground.alone(wording)
-        if guess.label is None and len(wording.words) == 1 and not alone:
-            continue  # a piece: "ms" behind numbers, "mass" of "lv mass"
+        elif _read_already(guess, wording.owners) and not _drawn_in(guess, wording.owners):
+            continue  # a finding and a stranger beside it
         group = groups.setdefault((guess.label, guess.wording), _Group(guess))
         group.members.append(wording)
-        group.alone = max(group.alone, alone)
+        group.alone = max(group.alone, ground.alone(wording))
         group.owners |= wording.owners
     return list(groups.values())
+
+
+def _read_already(guess: Guess, owners: frozenset[str]) -> bool:
+    """Whether a known finding in the wording gives the label that is guessed."""
+    return guess.label is not None and guess.label + "?" * guess.uncertain in owners
+
+
+def _drawn_in(guess: Guess, owners: frozenset[str]) -> bool:
+    """Whether a finding and the unknown words beside it are one thing: "with" parts them, a slash
+    makes them one."""
+    if "/" in guess.wording:
+        return True
+    return guess.sure >= _DRAWN_IN and owners.isdisjoint(JOINS)
 
 
 def _labels_of(owners: frozenset[str], labels: Collection[str]) -> list[str]:

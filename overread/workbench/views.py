@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,11 +14,9 @@ import polars as pl
 from overread.errors import OverreadError, UsageError
 from overread.labels.matrix import NO_READING
 from overread.tables import (
-    LABEL,
     N_EXPERT,
     N_MACHINE,
     PHRASE_ID,
-    ROW,
     SEGMENT,
     SOURCES,
     STATEMENT,
@@ -33,9 +32,9 @@ from overread.workbench.touched import Rows, Sides, Touched, touched
 
 if TYPE_CHECKING:
     from overread.text.labeler import Labeler
-    from overread.vocab.edit import NewPhrase
+    from overread.vocab.edit import Insertion, NewPhrase
     from overread.vocab.model import PhraseRef, Vocabulary
-    from overread.workbench.effect import Effect, View
+    from overread.workbench.effect import Effect
     from overread.workbench.extraction import Extraction
     from overread.workbench.session import Session, Standing
     from overread.workbench.suggest import Suggestion
@@ -171,7 +170,7 @@ def pending(session: Session) -> Values:
         for phrase in phrases:
             place, line = "Its label or term is in the files no more.", "Take it back to go on."
             if session.fits(phrase):
-                insertion, files[insertion.file] = insert(files, phrase)
+                insertion, files[insertion.file] = _inserted(tuple(files.items()), phrase)
                 place, line = f"{insertion.file}:{insertion.line}", insertion.text.strip()
             edits.append(
                 {
@@ -199,6 +198,11 @@ def pending(session: Session) -> Values:
             ],
         }
     }
+
+
+@lru_cache(maxsize=256)  # what waits is shown after every decision
+def _inserted(files: tuple[tuple[str, bytes], ...], phrase: NewPhrase) -> tuple[Insertion, bytes]:
+    return insert(dict(files), phrase)
 
 
 def usage(session: Session, owner: str) -> Values:
@@ -264,7 +268,7 @@ def phrase(session: Session, id: str) -> Values:
 def disagreements(session: Session, id: str) -> Values:
     """Where machine and expert disagree in the ECGs that hold a phrase.
 
-    It takes most of a second for half a million ECGs, so that the page asks for it by itself.
+    The page asks for it by itself: for half a million ECGs it takes longer than all the rest.
     """
     standing = session.standing()
     ref, held = _phrase(standing, id)
@@ -274,7 +278,7 @@ def disagreements(session: Session, id: str) -> Values:
         view = standing.live.result().view
         rows = session.extraction.readings_of(held.to_numpy()) // len(SOURCES)
         rows = rows[np.diff(rows, prepend=-1) > 0]  # ascending; np.unique is far slower
-        columns = {"ECGs": _sides(view, rows, ref.owner)}
+        columns = {"ECGs": _sides(session.extraction, view.all_states((ref.owner,)), rows)}
         standing.touched[id] = touched(rows, columns, view.policy(ref.owner))
     return {"touched": _shown(session, standing.touched[id], ref.owner)}
 
@@ -395,23 +399,29 @@ def _read(labeler: Labeler, text: str, segment: str, only: str | None = None) ->
 
 def _touched_by_edit(session: Session, found: Effect, owner: str) -> Values | None:
     """Machine against expert in the ECGs whose state of a label a phrase changes."""
-    changed = found.readings.filter(pl.col(LABEL) == owner)
-    if changed.is_empty():
+    if owner not in found.concerned:
         return None
-    rows = changed[ROW].unique().sort().to_numpy().astype(np.int64)
-    columns = {"now": _sides(found.before, rows, owner), "then": _sides(found.after, rows, owner)}
+    at = found.concerned.index(owner)
+    rows = found.compared[found.states_before[:, at] != found.states_after[:, at]] // len(SOURCES)
+    if not len(rows):
+        return None
+    rows = rows[np.diff(rows, prepend=-1) > 0]
+    columns = {
+        name: _sides(session.extraction, found.all_states((owner,), after=after), rows)
+        for name, after in (("now", False), ("then", True))
+    }
     return _shown(session, touched(rows, columns, found.after.policy(owner)), owner)
 
 
-def _sides(view: View, rows: Rows, label: str) -> Sides:
+def _sides(extraction: Extraction, states: npt.NDArray[np.uint8], rows: Rows) -> Sides:
     """The states of one label in some ECGs, machine and expert; no text is no reading."""
 
-    def states(side: int) -> npt.NDArray[np.uint8]:
-        readings = rows * len(SOURCES) + side
-        held = view.extraction.hold_statements(readings)
-        return np.where(held, view.states(readings, (label,))[:, 0], NO_READING).astype(np.uint8)
+    def side(code: int) -> npt.NDArray[np.uint8]:
+        readings = rows * len(SOURCES) + code
+        held = extraction.hold_statements(readings)
+        return np.where(held, states[readings, 0], NO_READING).astype(np.uint8)
 
-    return states(0), states(1)
+    return side(0), side(1)
 
 
 def _shown(session: Session, found: Touched, label: str) -> Values:

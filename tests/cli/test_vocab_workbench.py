@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from overread.cli.vocab import copy_vocabulary
+from overread.labels.run import write_extraction
+from overread.sources.open import open_source
 
 ROWS = (
     *[("Sinus rhythm. LVH", "Sinus rhythm. Gubbins")] * 12,
@@ -21,14 +25,25 @@ ROWS = (
 )
 
 
-@pytest.fixture
-def extracted(overread: Callable, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``mine``, a copy of the vocabulary, and an extraction in the folder that is the default."""
-    copy_vocabulary(tmp_path / "mine")
-    write(tmp_path / "reports.csv", ROWS)
-    done = overread("labels", "extract", "reports.csv", "--vocab", "mine", "--workers", 1)
-    assert done.code == 0, done.err
-    return tmp_path
+    folder = tmp_path_factory.mktemp("workbench")
+    copy_vocabulary(folder / "mine")
+    write(folder / "reports.csv", ROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_extraction(
+            open_source(Path("reports.csv")), Path("overread-out/labels"), vocab=Path("mine"),
+            uncertain="positive", format="parquet", duplicates="error", workers=1, overwrite=False,
+            console=Console(quiet=True),
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def extracted(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 def write(path: Path, rows: tuple[tuple[str, str], ...], sides=("machine", "expert")) -> None:

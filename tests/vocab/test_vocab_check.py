@@ -56,12 +56,41 @@ labels:
 """
 
 
+def test_phrases_that_no_table_can_hold(write: Write) -> None:
+    numbers = """\
+terms:
+  how_many: [three, 3]
+labels:
+  pauses:
+    name: Pauses
+    description: The heart stops.
+    phrases:
+      - statement 540
+      - pause of 3 s
+      - pauses 2:1
+      - "{how_many} pauses"
+      - 1st pause
+      - pause in v1
+      - pause of the av-node
+"""
+    found = findings_of(load_vocabulary(write(rhythm=numbers)))
+    assert [(each.place.line, each.severity) for each in found] == [
+        (8, "warning"),
+        (9, "warning"),
+        (10, "warning"),
+    ]
+    assert found[0].message.endswith(
+        "numbers are masked there, and a report that says so is read as 'statement 000'"
+    )
+
+
 def test_findings(write: Write) -> None:
     vocabulary = load_vocabulary(write(axis=CLASHES))
     findings = check(
         vocabulary,
         normalise=lambda text: tuple(fold(token.text) for token in tokens(text)),
         expand=Lexicon(vocabulary).expand,
+        reads=lambda texts: [tuple(text.split()) for text in texts],
         label_text=lambda text: {"left_axis": "uncertain" if text[:4] == "left" else "absent"},
     )
     found = [f"{each.place} {each.severity}: {each.message}" for each in findings]

@@ -246,6 +246,94 @@ def test_implied_phrase_joins_the_group_with_the_same_exceptions() -> None:
     assert edited(text, other) == text + f"      - {{phrases: [{ENTRY}], unless: [f]}}\n"
 
 
+# Overlays ----------------------------------------------------------------------------------
+
+BASE = {
+    "a.yaml": b"terms: {word: [size]}\nlabels:\n"
+    b"  lvh: {name: LVH, description: Big, phrases: [lv]}\n"
+    b"  rvh: {name: RVH, description: Big, phrases: [rv]}\nconcepts:\n  helper: {phrases: [old]}\n",
+    "context.yaml": CONTEXT,
+}
+LISTED = "\n      - {text: ours, by: CD}  # why\n"
+LABELS_BY_HAND = st.sampled_from(
+    [
+        f"  lvh:\n    phrases:{LISTED}",
+        f"  lvh:\n    exclusions:{LISTED}    uncertain: negative\n",
+        "  lvh:  # no phrase yet\n    examples:\n      match: [lv]\n\n",
+        "  lvh: {uncertain: negative}\n",
+        "  lvh: {}\n",
+        f"  rvh:\n    phrases:{LISTED}    # the end\n",
+        "  rvh: {phrases: [ours, theirs]}\n",
+    ]
+)
+
+
+@st.composite
+def overlays_by_hand(draw: st.DrawFn) -> bytes:
+    """A file of an overlay, which holds as little of a label as its writer wanted to change."""
+    sections = ["retire:\n  lvh: [lv of old]\n", "words: {axis: [axes]}\n"]
+    labels = draw(st.lists(LABELS_BY_HAND, max_size=2, unique_by=lambda text: text[:5]))
+    if labels:
+        sections.append("labels:\n" + draw(BETWEEN) + draw(BETWEEN).join(labels))
+    elif draw(st.booleans()):
+        sections.append(
+            draw(st.sampled_from(["labels: {}\n", "labels: {lvh: {phrases: [ours]}}\n"]))
+        )
+    if draw(st.booleans()):
+        sections.append("concepts:\n  helper:\n    phrases: [ours]\n")
+    kept = draw(st.lists(st.sampled_from(sections), min_size=1, unique=True))
+    out = draw(COMMENTS).strip() + "\n" + draw(BETWEEN).join(kept)
+    if draw(st.booleans()):
+        out = out.rstrip("\n ")
+    return out.replace("\n", draw(st.sampled_from(["\n", "\r\n"]))).encode()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=overlays_by_hand(),
+    owner=st.sampled_from(["lvh", "rvh", "helper"]),
+    role=st.sampled_from(["phrase", "exclusion", "implied"]),
+)
+def test_an_accept_into_an_overlay_leaves_every_other_line(
+    data: bytes, owner: str, role: str
+) -> None:
+    role = "phrase" if owner == "helper" else role
+    base = {**BASE, "a.yaml": BASE["a.yaml"].replace(b"[lv]", b"[lv, lv of old]")}
+    files = {**base, "ours/local.yaml": data}
+    vocabulary_of(files)  # what hypothesis made is an overlay
+
+    insertion, after = insert(files, new(owner, role=role), overlay="ours/")
+
+    assert insertion.file == "ours/local.yaml"
+    was, now = (re.split(r"\r\n|\n", each.decode()) for each in (data, after))
+    first = insertion.line - 1
+    assert now[first : insertion.last] == insertion.lines
+    others = [*now[:first], *([] if insertion.before is None else [insertion.before])]
+    others += now[insertion.last :]
+    assert others == was or [*others, ""] == was
+    assert after.endswith(b"\n") == data.endswith(b"\n")
+    assert (b"\r" in after) == (b"\r" in data)
+    found = vocabulary_of({**files, "ours/local.yaml": after})
+    (ref,) = (ref for ref in found.phrases if ref.wording == "brand new words")
+    assert (ref.owner, ref.role, str(ref.place).rpartition(":")[0]) == (
+        owner, role, f"ours/local.yaml:{insertion.last}"
+    )  # fmt: skip
+    others_of = {r.id for r in vocabulary_of(files).phrases}
+    assert {r.id for r in found.phrases} == others_of | {ref.id}
+    assert remove({**files, "ours/local.yaml": after}, insertion) == data
+
+
+def test_the_first_phrase_of_an_overlay_makes_its_file() -> None:
+    insertion, after = insert(BASE, new(), overlay="ours/")
+    assert (insertion.file, insertion.line, insertion.last) == ("ours/local.yaml", 1, 4)
+    assert after.decode() == f"labels:\n  lvh:\n    phrases:\n      - {ENTRY}\n"
+    second, after = insert({**BASE, insertion.file: after}, new("rvh"), overlay="ours/")
+    assert (second.line, second.last) == (5, 7)
+    assert after.decode().endswith(f"\n  rvh:\n    phrases:\n      - {ENTRY}\n")
+    with pytest.raises(UsageError, match="did you mean 'lvh'"):
+        insert(BASE, new("lvhh"), overlay="ours/")
+
+
 def test_every_list_of_the_shipped_vocabulary_takes_a_phrase() -> None:
     files = read_bytes(shipped_vocabulary())
     standing = load_vocabulary()
@@ -290,8 +378,8 @@ def test_wordings_are_quoted_where_yaml_would_read_something_else(text: str, wri
         ({"text": "12 34"}, "no word of two letters"),
         ({"text": "x" * (MAX_PHRASE + 1)}, f"{MAX_PHRASE} are allowed"),
         ({"text": "a\x07b"}, "invisible character"),
-        ({"by": " "}, "--by"),
-        ({"by": "A" * 41}, "--by"),
+        ({"by": " "}, "give your initials"),
+        ({"by": "A" * 41}, "give your initials"),
     ],
 )
 def test_phrase_that_no_file_could_hold_is_refused(change: dict[str, str], said: str) -> None:

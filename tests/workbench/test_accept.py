@@ -343,6 +343,19 @@ def test_a_stale_labeler_is_not_trusted(folder: Path) -> None:
         accept(folder, [new("left_axis", "axis left")], labeler=old)
 
 
+def test_v13_a_proposal_that_an_editor_overtook_is_made_anew(folder: Path) -> None:
+    phrases = [new("left_axis", "axis left")]
+    proposed = propose(folder, phrases)
+    (folder / "axis.yaml").write_text(AXIS.replace("- right axis\n", "- axis left\n"))
+    with pytest.raises(UsageError, match="counts for right_axis already"):
+        accept(folder, phrases, proposed=proposed)
+    (folder / "axis.yaml").write_text("# Saved by an editor.\n" + AXIS)
+    accept(folder, phrases, proposed=proposed)
+    written = contents(folder)["axis.yaml"].decode()
+    assert written.startswith("# Saved by an editor.\n")
+    assert "text: axis left" in written
+
+
 def test_permissions_and_links_of_the_files_stay(folder: Path, tmp_path: Path) -> None:
     shared = tmp_path / "elsewhere.yaml"
     (folder / "axis.yaml").rename(shared)
@@ -458,6 +471,62 @@ def test_accept_says_what_changed_and_what_is_next(folder: Path) -> None:
     assert (accepted.kind, written.kind, written.of) == ("accept", "write", accepted.id)
 
 
+def test_every_role_can_be_accepted(folder: Path) -> None:
+    given = ("--by", "AB", "--date", "2024-05-01", "--vocab", str(folder))
+    run("accept", "right_axis", "fascicle gone", "--implied", "--unless", "left_axis", *given)
+    run("accept", "right_axis", "right axis of it", "--exclusion", *given)
+    roles = {ref.wording: (ref.role, ref.unless) for ref in load_vocabulary(folder).phrases}
+    assert roles["fascicle gone"] == ("implied", ("left_axis",))
+    assert roles["right axis of it"] == ("exclusion", ())
+    with pytest.raises(UsageError, match="--unless"):
+        run("accept", "right_axis", "some axis", "--unless", "left_axis", *given)
+
+
+def test_an_overlay_takes_phrases_and_the_vocabulary_below_stays(folder: Path) -> None:
+    ours = folder.parent / "ours"
+    ours.mkdir()
+    before = contents(folder)
+    given = ("--by", "AB", "--date", "2024-05-01", "--vocab", str(folder), "--overlay", str(ours))
+    assert "Written to ours/local.yaml:4; 2 examples run" in run(
+        "accept", "left_axis", "axis left", *given
+    )
+    assert "Written to ours/local.yaml:5; 2 examples run" in run(
+        "accept", "left_axis", "leftish axis", *given
+    )
+    for phrase, said in (
+        ("axis left", "'axis left' in ours/local.yaml:4:9 already"),
+        ("left achse", "'left axis' in axis.yaml:13:9 already"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            run("accept", "left_axis", phrase, *given)
+    with pytest.raises(UsageError, match=r"(?s)breaks these examples.*axis.yaml:20:18: 'left atr"):
+        run("accept", "left_axis", "left atrial enlargement", *given)
+    run("reject", "axis somewhere", *given[:2], *given[4:])
+    assert contents(folder) == before
+    assert (ours / "local.yaml").read_text() == (
+        "labels:\n  left_axis:\n    phrases:\n"
+        "      - {text: axis left, by: AB, on: 2024-05-01}\n"
+        "      - {text: leftish axis, by: AB, on: 2024-05-01}\n"
+    )
+    decisions = Decisions.open(ours)
+    assert (decisions.pending(), decisions.rejected()) == ([], {"axis somewhere"})
+    vocabulary = load_vocabulary(folder, overlays=[ours])
+    assert Labeler(vocabulary).label("Axis left").labels["left_axis"] == 1
+    with pytest.raises(UsageError, match=r"ours has no context.yaml.*--overlay"):
+        run("accept", "left_axis", "lefter axis", "--by", "AB", "--vocab", str(ours))
+
+
+def test_lines_written_into_an_overlay_are_taken_out_again(folder: Path) -> None:
+    ours = folder.parent / "ours"
+    ours.mkdir()
+    (ours / "site.yaml").write_text("words: {axis: [axe]}\n")
+    phrases = [new("left_axis", "axis left"), new("left_axis", "axis lefter")]
+    made = accept(folder, phrases, overlays=[ours])
+    assert [each.last for each in made.insertions] == [5, 6]
+    take_back(folder, made.insertions, overlays=[ours])
+    assert (ours / "site.yaml").read_text() == "words: {axis: [axe]}\n"
+
+
 def test_reject_changes_no_vocabulary_file(folder: Path) -> None:
     before = contents(folder)
     said = run(
@@ -472,7 +541,7 @@ def test_p_a_copy_of_the_vocabulary_takes_no_decisions_along(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("reject", "axis somewhere", "--by", "AB", "--vocab", str(folder))
-    monkeypatch.setattr("overread.cli.vocab.shipped_vocabulary", lambda: folder)
+    monkeypatch.setattr("overread.vocab.load.shipped_vocabulary", lambda: folder)
     run("init", str(tmp_path / "copy"))
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [
         "axis.yaml",

@@ -107,7 +107,7 @@ def test_an_empty_wording_is_refused(tmp_path: Path, wording: str) -> None:
 def test_initials_are_asked_for(tmp_path: Path) -> None:
     decisions = Decisions.open(tmp_path)
     for decide in (decisions.reject, decisions.later):
-        with pytest.raises(UsageError, match="--by"):
+        with pytest.raises(UsageError, match="give your initials"):
             decide("one", "  ")
     assert decisions.history() == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -33,6 +33,7 @@ from overread.workbench.effect import (
     with_phrases,
 )
 from overread.workbench.extraction import Extraction
+from overread.workbench.index import StatementIndex
 from overread.workbench.recut import cut_otherwise
 
 Pair = tuple[str | None, str | None]
@@ -247,6 +248,77 @@ def test_an_effect_is_that_of_extracting_everything_anew(
         assert each.after == each.before + each.gained - each.lost
 
 
+def without_term(vocabulary: Vocabulary) -> Vocabulary:
+    """The vocabulary in which "mi" is no infarct any more."""
+    infarct = tuple(text for text in vocabulary.terms["infarct"] if text != "mi")
+    return replace(vocabulary, terms=vocabulary.terms | {"infarct": infarct}, sha256="edited")
+
+
+def with_cue(vocabulary: Vocabulary, *, kept: bool) -> Vocabulary:
+    """The vocabulary in which "possible" denies, or is no cue at all."""
+    context = vocabulary.context.model_copy(deep=True)
+    hedges = context.cues.uncertainty.either
+    cue = next(each for each in hedges if each.text == "possible")
+    hedges.remove(cue)
+    context.cues.negation.either.extend([cue] * kept)
+    return replace(vocabulary, context=context, sha256="edited")
+
+
+def with_silence(vocabulary: Vocabulary) -> Vocabulary:
+    """The vocabulary in which "paced rhythm" says that there is no reading."""
+    said = [*vocabulary.context.no_reading, "paced rhythm"]
+    context = vocabulary.context.model_copy(update={"no_reading": said})
+    return replace(vocabulary, context=context, sha256="edited")
+
+
+def with_normal(vocabulary: Vocabulary) -> Vocabulary:
+    """The vocabulary in which atrial fibrillation is normal, and a denied infarct denies less."""
+    labels = dict(vocabulary.labels)
+    for name, less in (("atrial_fibrillation", {"baseline": True}), ("inferior_mi", {})):
+        labels[name] = labels[name].model_copy(update={"denied_by": [], **less})
+    return replace(vocabulary, labels=labels, sha256="edited")
+
+
+@pytest.fixture(scope="module")
+def crossing(
+    tmp_path_factory: pytest.TempPathFactory, vocabulary: Vocabulary, sentences: list[str]
+) -> Extraction:
+    pairs = corpus(Random(7), sentences, 60)
+    return extracted(tmp_path_factory.mktemp("crossing"), pairs, vocabulary)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        without_term,
+        lambda vocabulary: with_cue(vocabulary, kept=False),
+        lambda vocabulary: with_cue(vocabulary, kept=True),
+        with_silence,
+        with_normal,
+    ],
+    ids=["a term", "a cue gone", "a cue turned", "a text without reading", "labels"],
+)
+def test_what_changes_is_found_by_its_words(
+    crossing: Extraction, vocabulary: Vocabulary, edit: Callable[[Vocabulary], Vocabulary]
+) -> None:
+    edited = edit(vocabulary)
+    labelled = [view(crossing, each, workers=1) for each in (vocabulary, edited)]
+    # Forth, the extraction was made with the first of the two; back, with the second.
+    for pair in (labelled, labelled[::-1]):
+        found = effect(crossing, pair[0].vocabulary, pair[1].vocabulary, workers=1)
+        whole = compared(*pair)
+        assert found.changes == whole.changes
+        assert found.readings.equals(whole.readings)
+        assert found.statements.equals(whole.statements)
+        for after in (False, True):
+            states = (each.all_states(crossing.labels, after=after) for each in (found, whole))
+            assert np.array_equal(*states)
+    assert found.statements.height
+    # Not by reading all of them with both.
+    some = StatementIndex(crossing, Labeler(vocabulary)).candidates(Labeler(edited))
+    assert 0 < len(some) < crossing.statements.height / 2
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_live_effect_is_that_of_the_whole_vocabulary(
     tmp_path: Path, vocabulary: Vocabulary, sentences: list[str], seed: int
@@ -262,6 +334,9 @@ def test_a_live_effect_is_that_of_the_whole_vocabulary(
         assert found.changes == whole.changes, phrases
         assert found.readings.equals(whole.readings)
         assert found.statements.equals(whole.statements)
+    moved = live.moved(phrases)  # what it knows of every reading is what labelling all anew gives
+    assert np.array_equal(moved.view.known, whole.after.all_states(extraction.labels))
+    assert all((counts == whole.after.counts[at]).all() for at, counts in moved.view.counts.items())
 
 
 @pytest.mark.parametrize(

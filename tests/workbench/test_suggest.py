@@ -149,6 +149,31 @@ def test_a_longer_wording_stands_before_its_pieces(extracted, vocabulary):
     assert not {"mass", "increased", "lv"} & wordings.keys()
 
 
+def test_a_finding_and_a_stranger_beside_it_are_two_things(extracted, vocabulary):
+    # "sinus rhythm" is read already: what "with" joins to it is none of it.
+    on = extracted(
+        (30, "Normal sinus rhythm with occasional zigzags", "Normal sinus rhythm"),
+        (30, "Sinus rhythm with occasional zigzags", "Sinus rhythm"),
+    )
+    found = by_wording(suggest(on, vocabulary))
+    assert "occasional zigzags" in found
+    assert not [wording for wording in found if "sinus" in wording]
+
+
+def test_what_goes_on_from_a_new_finding_stands_by_itself(extracted, vocabulary):
+    # Neither "sinusrhythmus" nor "llt" is known here, and "llt" never stands alone.
+    gone = {"sinusrhythmus", "llt"}
+    poorer = replace(
+        vocabulary,
+        phrases=tuple(ref for ref in vocabulary.phrases if ref.wording not in gone),
+    )
+    on = extracted((200, None, "Sinusrhythmus"), (30, None, "Sinusrhythmus LLT"))
+    found = by_wording(suggest(on, poorer))
+    assert found["sinusrhythmus"].label_guess == "sinus_rhythm"
+    assert "llt" in found
+    assert "sinusrhythmus llt" not in found
+
+
 def test_rejected_wordings_and_their_rest_do_not_come_back(extracted, vocabulary):
     on = extracted((20, None, "Gubbins of zork"), (20, None, "Frobs"))
     before = by_wording(suggest(on, vocabulary)).keys()
