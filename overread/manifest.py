@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from overread.errors import OverreadError
+from overread.errors import OverreadError, UsageError
 from overread.files import Fingerprint, atomic_write, input_file
 
 RUN_FILE: Final = "run.json"
@@ -119,6 +119,11 @@ class Manifest:
             found["inputs"] = tuple(Input(**one) for one in found["inputs"])
             found["labels"] = tuple(found["labels"])
             return cls(**found)
+        except FileNotFoundError:
+            raise UsageError(
+                f"{path.parent.name}/{RUN_FILE} is gone: another program replaces this output. "
+                "Next step: try again in a moment."
+            ) from None
         except (ValueError, TypeError, KeyError, RecursionError):
             raise OverreadError(
                 f"{path.parent.name}/{RUN_FILE} is damaged or of another version. "

@@ -552,15 +552,15 @@ for turn in range(int(sys.argv[2])):
 def test_c03_a_reader_beside_a_writer_sees_one_store_and_never_two_mixed(tmp_path):
     folder = tmp_path / "store"
     write(folder, 1, prefix="0-")
-    running = subprocess.Popen([sys.executable, "-c", WRITES, str(folder), "12"])
     found = []
-    while running.poll() is None:
-        with suppress(UsageError):  # for a moment, while one store replaces another
-            store = open_store(folder)
-            turns = {id.split("-")[0] for id in store.records["id"].to_pylist()}
-            assert len(turns) == 1
-            numbers = [int(id.split("-")[1]) for id in store.records["id"].to_pylist()]
-            assert store.signals[:, 0, 0].tolist() == numbers
-            found.append((turns.pop(), len(store)))
+    with subprocess.Popen([sys.executable, "-c", WRITES, str(folder), "12"]) as running:
+        while running.poll() is None:
+            with suppress(UsageError):  # for a moment, while one store replaces another
+                store = open_store(folder)
+                turns = {id.split("-")[0] for id in store.records["id"].to_pylist()}
+                assert len(turns) == 1
+                numbers = [int(id.split("-")[1]) for id in store.records["id"].to_pylist()]
+                assert store.signals[:, 0, 0].tolist() == numbers
+                found.append((turns.pop(), len(store)))
     assert running.returncode == 0
     assert len(set(found)) > 5
