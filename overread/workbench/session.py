@@ -88,7 +88,8 @@ class Standing:
     ) -> None:
         self.vocabulary = vocabulary
         if before:  # the answer to the write goes first: counting would hold it up
-            work.beside.submit(sleep, _ANSWERED_S)
+            for each in {work.beside, work.apart}:
+                each.submit(sleep, _ANSWERED_S)
         self.labeler: Future[Labeler] = work.beside.submit(_labeler, vocabulary)
         self._meanwhile: Labeler | None = None
         self.live: Future[LiveEffect]
