@@ -5,7 +5,7 @@ All figures are computed from the same resamples, so that differences between ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -55,6 +55,7 @@ class Measures:
     patients: Integers
     rankings: list[list[Ranking]]
     replicates: int
+    _known: dict[int, Bounds] = field(default_factory=dict, repr=False)
 
     def row(
         self, model: int, reader: str | None = None, group: tuple[int, int] | None = None
@@ -72,6 +73,11 @@ class Measures:
         Dantzig D. Koninkl Ned Akad Wet A 1951;54:1-8): its limits lie within the exact ones of that
         share, also where resamples tell nothing.
         """
+        if row not in self._known:  # most tables show it, and differences rest on it
+            self._known[row] = self._bounds(row)
+        return self._known[row]
+
+    def _bounds(self, row: int) -> Bounds:
         value = self.values[row]
         limits = logit_interval(self.samples[:, row], value, patients=self._moved_by(row))
         low, high = limits.low.copy(), limits.high.copy()
