@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
@@ -105,6 +105,12 @@ class Standing:
         self.phrases = work.apart.submit(_counted, folder, vocabulary)
         #: Where machine and expert disagree, by the phrases that were looked at.
         self.touched: dict[str, Touched] = {}
+
+    @cached_property
+    def effect(self) -> Callable[..., Effect]:
+        """What phrases change, once `live` is there; the list and its panels ask in turn."""
+        live = self.live.result()
+        return lru_cache(maxsize=8)(lambda *phrases: live.with_phrases(phrases))
 
     def reader(self) -> Labeler:
         """A labeler that reads as the vocabulary says, if not yet with its every place."""
@@ -209,10 +215,10 @@ class Session:
 
     def effect(self, phrases: Sequence[NewPhrase]) -> Effect | None:
         """What phrases change in the labels of the reports; None while the reports are counted."""
-        live = self.standing().live
+        standing = self.standing()
         # Who adds a phrase changes no label: what was shown for it before it was accepted holds.
         anybodys = [replace(each, by="?") for each in phrases]
-        return _effect(live.result(), *anybodys) if live.done() else None
+        return standing.effect(*anybodys) if standing.live.done() else None
 
     def with_pending(self) -> Labeler:
         """A labeler that reads with the pending phrases."""
@@ -272,11 +278,6 @@ def new_phrase(
         case "implied":
             return NewPhrase(owner, text, by, date.today(), role="implied", unless=unless)
     return NewPhrase(owner, text, by, date.today(), uncertain=means == "uncertain")
-
-
-@lru_cache(maxsize=8)  # the list and the panels beside it ask for the same in turn
-def _effect(live: LiveEffect, *phrases: NewPhrase) -> Effect:
-    return live.with_phrases(phrases)
 
 
 @lru_cache(maxsize=1)
