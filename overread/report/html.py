@@ -42,11 +42,6 @@ def templates() -> Environment:
     return environment
 
 
-def table_to_html(table: Table) -> str:
-    """The table as ``<table>`` with caption, row and column headings, and its notes below."""
-    return templates().get_template("table.html").render(table=table)
-
-
 def layout(table: Table) -> str:
     """Classes for the style sheet: small on paper, on screen too, intervals below their numbers,
     upright headings, one piece.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from overread.report.cells import plain, shown
-from overread.report.html import table_to_html, templates
+from overread.report.html import templates
 from overread.report.page import to_html
 from tests.report.conftest import HOSTILE, counts_table
 
@@ -88,7 +88,7 @@ def test_e04_hostile_words_are_shown_as_they_are(hostile):
 
 def test_table_is_made_for_screen_readers():
     table = counts_table()
-    page = Page(table_to_html(table))
+    page = Page(templates().get_template("table.html").render(table=table))
     assert page.texts("caption") == ["Machine against over-read"]
     scopes = [attributes.get("scope") for tag, attributes, _ in page.elements if tag == "th"]
     assert scopes == ["col"] * 7 + ["row"] * 4
