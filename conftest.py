@@ -18,5 +18,11 @@ collect_ignore_glob = [
 gc.set_threshold(50_000, 20, 20)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    # Bytes made at collection (gzip writes the time into them) would give the test another name in
+    # each process, and the processes that share the work then refuse to start.
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
