@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all lint format docs clean
+.PHONY: demo test test-all browser lint format docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,11 @@ test: $(STAMP) lint
 
 test-all: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Without Chromium the tests of the page are skipped; this needs Debian and root.
+browser:
+	apt-get update
+	apt-get install --yes --no-install-recommends chromium
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
