@@ -36,6 +36,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 docs: $(STAMP)
+	$(BIN)/python -m overread.vocab.jsonschema vocab/schema.json
 	$(BIN)/python docs/generate.py
 
 clean:

@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from overread.text.normalize import LINE_BREAK
+from overread.text.normalize import LINE_BREAK, MONTHS
 from overread.text.segments import FINDINGS, SEGMENTS, SegmentRule
 from overread.text.statements import TRIM_END, TRIM_START, WRAP, Rewrite, any_of
 
 #: Months are masked inside dates only: "may be" is a hedge.
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez"
-_DATE = rf"(?i)\b(\d{{1,2}}[-/. ]?)(?:{_MONTHS})([-/. ]?\d{{2,4}})\b"
+_DATE = rf"(?i)\b(\d{{1,2}}[-/. ]?)(?:{'|'.join(MONTHS)})([-/. ]?\d{{2,4}})\b"
 _UNIT = r"(?:bpm|ms|msec|mm|mv|hz|sec|yrs?|years?|min|deg|degrees)?"
 _LONGEST_NUMBER = 8
 _PRIVATE = 0xE000  # first of the code points that stand for no letter

@@ -21,8 +21,8 @@ from overread.tables import (
     VOCAB_FILE,
     VOCAB_LINE,
 )  # fmt: skip
-from overread.text.context import Assertion
 from overread.text.labeler import Finding, Labeler, Note
+from overread.text.scope import Assertion
 from overread.text.segments import ASSERTING, SEGMENTS
 from overread.vocab.model import Vocabulary
 

@@ -11,9 +11,10 @@ from typing import Final, Literal, NamedTuple
 
 from overread.errors import UsageError
 from overread.tables import MISSING, POLICIES, STATE_CODES, STATES
-from overread.text.context import Assertion, assert_findings
+from overread.text.context import assert_findings
 from overread.text.lexicon import Word
 from overread.text.match import Item, Matcher
+from overread.text.scope import Assertion
 from overread.text.segments import ASSERTING, Segmenter, segment_rules
 from overread.text.statements import Rewrite, Splitter, breaks
 from overread.vocab.load import load_vocabulary

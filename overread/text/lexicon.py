@@ -23,6 +23,7 @@ _SHORT, _LONG = 4, 8  # letters from which a word is repaired, and from which at
 _MARKS = frozenset(",/()[]?:;=" + LINE_BREAK)
 _LOST = ("#", "\ufffd")
 _DASH = re.compile("[-–—]")
+_LEADS = 3  # words and marks back to the one whose start a word behind a hyphen shares
 _FAR = 2  # edits up to which a word may be a misspelling of another
 
 
@@ -190,6 +191,7 @@ class Lexicon:
         out: list[Word] = []
         last = ""
         glue_end = -1  # where a hyphen that joins two words ends
+        lead_end = -1  # where a hyphen ends that only the word behind it touches
         hanging: tuple[int, str] | None = None  # "Links-": place in `out`, and the word as it stood
         for place, (text, start, end) in enumerate(found):
             first = text[0]
@@ -207,6 +209,13 @@ class Lexicon:
                     whole = self._completed(head, fold(text)) or out[slot].text
                     out[slot] = out[slot]._replace(text=whole)
                     hanging = None
+                elif start == lead_end:
+                    led = self._led(out, fold(text))
+                    if led is not None:  # "Vorhofflimmern oder -flattern": the hyphen parts nothing
+                        if out[-1].end == start:
+                            out.pop()
+                        out.append(Word(led, start, end))
+                        continue
                 last = fold(text)
                 for index, (word, score) in enumerate(lookup(text)):
                     out.append(Word(word, start, end, hyphen and index == 0, score))
@@ -214,6 +223,7 @@ class Lexicon:
                 if out and out[-1].end == start:
                     glue_end, hanging = end, (len(out) - 1, last)
                 elif out and out[-1].text not in _MARKS:
+                    lead_end = end
                     out.append(Word(",", start, end))  # a dash between spaces parts like a comma
             elif first == LINE_BREAK and found[place - 1].end == glue_end and place:
                 glue_end = end  # a word hyphenated over the end of a line
@@ -257,6 +267,15 @@ class Lexicon:
             whole = self._spellings.get(head + other[cut:])
             if whole is not None:
                 return whole
+        return None
+
+    def _led(self, before: Sequence[Word], end: str) -> str | None:
+        """ "Vorhofflimmern oder -flattern": the second word with the start that both share."""
+        for word in reversed(before[-_LEADS:]):
+            for cut in range(3, len(word.text) - 2):
+                whole = self._spellings.get(word.text[:cut] + end)
+                if whole is not None:
+                    return whole
         return None
 
     def _joined(self, word: str) -> tuple[tuple[str, int], ...] | None:

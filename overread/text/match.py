@@ -140,6 +140,7 @@ class Matcher:
             candidates.append((joined.first, joined.last, meaning, shared, joined.alternatives))
         if self._patterns:
             candidates += self._pattern_candidates(text, words)
+        candidates = self._without_straddling(candidates)
         # The longest wording wins; of two as long the first, and a part before the shared whole.
         candidates.sort(key=lambda each: (each[0] - each[1], each[0]))
         taken = bytearray(len(keys))
@@ -157,6 +158,26 @@ class Matcher:
             chosen.append((first, last, meaning, hits, alternatives))
         chosen.sort(key=lambda each: each[0])
         return _with_gaps(chosen, keys)
+
+    def _without_straddling(self, candidates: list[_Candidate]) -> list[_Candidate]:
+        """The candidates without phrases made of the end of one label's and the start of another's.
+
+        "axis deviation to right" is none in "left axis deviation to right axis deviation".
+        """
+        named = [
+            (first, last)
+            for first, last, meaning, *_ in candidates
+            if any(ref.owner in self._labels for ref in meaning.findings)
+        ]
+        if len(named) < 3:
+            return candidates
+        straddling = set[tuple[int, int]]()
+        for first, last in named:
+            ends = [b for a, b in named if a < first < b < last]
+            starts = [a for a, b in named if first < a < last < b]
+            if ends and starts and min(ends) <= max(starts):
+                straddling.add((first, last))
+        return [each for each in candidates if each[:2] not in straddling]
 
     def _hits(self, meaning: Meaning, first: int, last: int, words: Sequence[Word]) -> list[Hit]:
         # A wording that is an exclusion of its own label counts as that.
@@ -230,7 +251,7 @@ class Matcher:
                 for each in getattr(getattr(cues, kind), direction):
                     self._add_cue(each.text, Cue(kind, direction, each.reach or "list"))
         for swap in cues.replacement:
-            cue = Cue("replacement", "both", "clause", swap.before, swap.after)
+            cue = Cue("replacement", "both", "clause", swap.before, swap.after, swap.both)
             self._add_cue(swap.text, cue)
         for text in (*vocabulary.context.no_reading, *vocabulary.context.unconfirmed):
             for part in self.lexicon.parts(text):
@@ -243,9 +264,15 @@ class Matcher:
             ("alternative", scope.alternatives),
             ("link", scope.links),
             ("filler", scope.fillers),
+            ("relative", scope.relatives),
+            ("earlier", scope.earlier),
+            ("origin", scope.origins),
         ):
             for text in texts:
                 self._trie.enter(self._learnt(text), partial(replace, **{flag: True}))
+        for told in scope.told:
+            change = partial(replace, told=told.reach or "list")
+            self._trie.enter(self._learnt(told.text), change)
 
     def _add_cue(self, text: str, cue: Cue) -> None:
         self._trie.enter(self._learnt(text), lambda known: replace(known, cues=(*known.cues, cue)))

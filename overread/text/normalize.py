@@ -9,6 +9,12 @@ from typing import NamedTuple
 #: A line break inside a statement: a phrase may run over it, the reach of a cue may not.
 LINE_BREAK = "\n"
 
+#: As dates abbreviate them, in English, German and Swedish.
+MONTHS = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    "mai", "maj", "okt", "dez",
+)  # fmt: skip
+
 _LETTERS = str.maketrans(
     {
         "ä": "ae",

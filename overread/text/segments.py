@@ -37,7 +37,9 @@ class SegmentRule:
         self.heading = rf"{_LEAD}(?:{bare})[ ]*:[^\pL\pN]*$"
         #: Looks like an opening and is none: "confirmed by old records".
         words = "|".join(flexible(text) for text in segment.not_opens)
-        self.not_pattern = f"{self.pattern}[ :]*(?:{words})\\b" if words else None
+        # "Read by a. Flutter": an initial is no "a".
+        after = r"(?:[^\pL\pN.]|\.?$)"
+        self.not_pattern = f"{self.pattern}[ :]*(?:{words}){after}" if words else None
 
 
 def _opening(text: str) -> str:

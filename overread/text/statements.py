@@ -78,6 +78,8 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
         Rewrite(r"([\pL\pN)\]%\"'?!*])\.$", "${1}" + _PART),
         Rewrite(r"([a-z]{3})\.([A-Z])", "${1}" + _PART + "${2}"),
         Rewrite(r"[;!]", _PART),
+        # "Indication: RBBB? Sinus rhythm": the last question mark of a line ends a statement too.
+        Rewrite(r"([\pL\pN)])\? ( *[A-Z][\pL]+[^?\n]*(?:\n|$))", "${1}?" + _PART + "${2}"),
     ]
     if heads:
         rewrites.append(

@@ -31,6 +31,7 @@ class Cue(NamedTuple):
     reach: Reach
     before: Side | None = None  # replacement only
     after: Side | None = None
+    both: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Meaning:
     alternative: bool = False
     link: bool = False
     filler: bool = False
+    relative: bool = False
+    earlier: bool = False
+    told: Reach | None = None
+    origin: bool = False
 
 
 _NOTHING: Final = Meaning()

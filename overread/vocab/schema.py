@@ -15,7 +15,7 @@ MAX_PHRASE = 200
 #: Ids are used in file columns and commands.
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Policy = Literal["positive", "negative", "missing"]
-Reach = Literal["next", "list", "series", "clause"]
+Reach = Literal["next", "list", "series", "clause", "statement"]
 SegmentName = Literal[
     "findings", "comparison", "indication", "second_reading", "signature", "device"
 ]
@@ -178,7 +178,8 @@ class Cue(_Strict):
     reach: Reach | None = Field(
         None,
         description="next: the nearest finding; list: and what is joined to it; "
-        "series: over commas too; clause: every finding up to a stop word",
+        "series: over commas too; clause: every finding up to a comma or a word of contrast; "
+        "statement: over commas too",
     )
     lang: Literal["en", "de", "sv"] | None = None
     note: str | None = None
@@ -206,6 +207,9 @@ class Replacement(_Strict):
     text: str = Field(min_length=1)
     before: Side | None = None
     after: Side | None = None
+    both: Flag = Field(
+        False, description="counts only where both are findings: 'RBBB is now complete' has one"
+    )
 
 
 class Cues(_Strict):
@@ -237,6 +241,20 @@ class Scope(_Strict):
     )
     fillers: list[str] = Field(
         default_factory=list, description="may stand inside a phrase: old, acute, wall"
+    )
+    relatives: list[str] = Field(
+        default_factory=list, description="opens a clause about the finding before it: which"
+    )
+    earlier: list[str] = Field(
+        default_factory=list, description="an earlier tracing, of which findings may be told"
+    )
+    told: list[CueEntry] = Field(
+        default_factory=list,
+        description="tells of an earlier tracing what is past; reach next: only right behind it, "
+        "dates and brackets left out",
+    )
+    origins: list[str] = Field(
+        default_factory=list, description="what a change started from: converted to NSR from AF"
     )
 
 

@@ -22,8 +22,12 @@ from overread.text.normalize import fold, tokens
 from overread.workbench.extraction import Extraction, Ints, slices
 
 _DASHES = "[-–—]"
-# A hyphen reaches two words further: "Vorder- und Hinterwandinfarkt".
-_DASHED = rf"(?s)\S*{_DASHES}(?:.*{_DASHES})?\S*(?:(?:\s+[^\w\s]+)*\s+\S*\w\S*){{0,2}}"
+# A hyphen reaches two words further, "Vorder- und Hinterwandinfarkt", and as many back and the
+# mark between them, "Vorhofflimmern oder -flattern".
+_DASHED = (
+    rf"(?s)(?:\S+\s+){{0,3}}\S*{_DASHES}(?:.*{_DASHES})?\S*"
+    r"(?:(?:\s+[^\w\s]+)*\s+\S*\w\S*){0,2}"
+)
 _END = 4  # letters at least that "Vorder- und Hinterwandinfarkt" share
 #: What of the context has a meaning in statements; `recut` looks after what cuts them.
 _CONTEXT: Final = {"cues", "scope", "no_reading", "unconfirmed"}
@@ -102,9 +106,13 @@ class StatementIndex:
         for spelling in changed:
             out |= self._in(self._wholes, [spelling])
             for cut in range(1, len(spelling) - _END + 1):
-                if spelling[:cut] in self._heads:
-                    ends = [word for word in self._words if word.endswith(spelling[cut:])]
-                    out |= self._in(self._heads, [spelling[:cut]]) & self._in(self._written, ends)
+                start, end = spelling[:cut], spelling[cut:]
+                if start in self._heads:
+                    ends = [word for word in self._words if word.endswith(end)]
+                    out |= self._in(self._heads, [start]) & self._in(self._written, ends)
+                if end in self._heads:
+                    starts = [word for word in self._words if word.startswith(start)]
+                    out |= self._in(self._heads, [end]) & self._in(self._written, starts)
         return out
 
     def _wording(self, parts: Sequence[Sequence[tuple[str, ...]]]) -> _Mask:
