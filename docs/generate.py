@@ -161,6 +161,18 @@ _COLUMNS = {
         "cue": "what decided the assertion, null for a plain mention",
         "score": "100 for an exact wording, less where a misspelling was repaired",
     },
+    "ranks.parquet": {
+        "": "One row per distinct statement: what decides in it, so that the workbench need not "
+        "label it anew. Not written as CSV.",
+        "statement": "number in statements.parquet",
+        "stated_<name>": "0 nothing, 1 absent, 2 past, 3 not assessable, 4 uncertain, 5 present; "
+        "of labels, and of findings that cancel an implied label",
+        "implied_<n>": "the same of the n-th kind of implied mention of the vocabulary",
+        "found": "whether the vocabulary knows a finding in it",
+        "unmatched": "whether it knows nothing in it",
+        "no_reading": "whether it says that there is no reading",
+        "unconfirmed": "whether it says that nobody confirmed the report",
+    },
 }
 _STATES = {
     "unmentioned": "the report does not speak of it",
@@ -259,20 +271,23 @@ def _prose(doc: str) -> str:
 def _tables() -> list[str]:
     import polars as pl
 
-    from overread import extract
+    from overread.labels.extract import extract_tables
+    from overread.sources.open import from_frame
     from overread.tables import POLICIES, STATE_CODES
-    from overread.text.labeler import value_of
+    from overread.text.labeler import Labeler, value_of
     from overread.text.segments import SEGMENTS
 
     frame = pl.DataFrame(
         {"id": ["1"], "patient_id": ["1"], "machine": ["LVH"], "expert": ["LVH"], "site": ["A"]}
     )
-    extraction = extract(frame, keep=["site"], workers=1)
-    labels = list(extraction.summary.labels)
+    source, schemas = from_frame(frame, keep=["site"]), dict[str, Any]()
+    summary = extract_tables(
+        source, Labeler(), lambda table, piece: schemas.setdefault(table, piece.schema), workers=1
+    )
+    labels = list(summary.labels)
     out: list[str] = []
     for file, said in _COLUMNS.items():
-        schema = getattr(extraction, file.removesuffix(".parquet")).schema
-        rows = _table_rows(schema, labels)
+        rows = _table_rows(schemas[file], labels)
         if list(rows) != [name for name in said if name]:
             raise SystemExit(f"{file} has other columns than docs/generate.py describes")
         lines = ["| column | type | holds |", "| --- | --- | --- |"]
@@ -298,8 +313,17 @@ def _tables() -> list[str]:
 
 def _table_rows(schema: Any, labels: list[str]) -> dict[str, str]:
     """Columns and types, those of all labels and sources as one pattern each."""
-    pattern = re.compile(rf"^(?:machine|expert)(_state)?_(?:{'|'.join(labels)})$")
-    return {pattern.sub(r"<source>\1_<label>", name): str(kind) for name, kind in schema.items()}
+    patterns = {
+        rf"^(?:machine|expert)(_state)?_(?:{'|'.join(labels)})$": r"<source>\1_<label>",
+        r"^stated_.*": "stated_<name>",
+        r"^implied_\d+$": "implied_<n>",
+    }
+    rows = {}
+    for name, kind in schema.items():
+        for pattern, shown in patterns.items():
+            name = re.sub(pattern, shown, name)
+        rows[name] = str(kind)
+    return rows
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ LABELS_FILE: Final = "labels.parquet"
 STATEMENTS_FILE: Final = "statements.parquet"
 REPORT_STATEMENTS_FILE: Final = "report_statements.parquet"
 EVIDENCE_FILE: Final = "evidence.parquet"
+RANKS_FILE: Final = "ranks.parquet"
 
 # statements.parquet
 STATEMENT: Final = "statement"

@@ -13,7 +13,7 @@ import polars as pl
 from overread.labels.extract import extract_tables
 from overread.labels.output import Format, table_files
 from overread.labels.summary import Summary
-from overread.sources.batches import Duplicates
+from overread.sources.batches import Duplicates, ReportSource
 from overread.sources.open import from_frame, open_source
 from overread.tables import EVIDENCE_FILE, LABELS_FILE, REPORT_STATEMENTS_FILE, STATEMENTS_FILE
 from overread.text.labeler import Labeler
@@ -88,12 +88,18 @@ def extract(
         source = open_source(reports, **columns)
     else:
         source = from_frame(reports, **columns)
+    return extraction_of(source, Labeler(vocab, uncertain), workers=workers)
+
+
+def extraction_of(
+    source: ReportSource, labeler: Labeler, *, workers: int | None = None
+) -> Extraction:
+    """Labels of every report of a source that is open, read by a labeler that is made."""
     pieces: dict[str, list[pl.DataFrame]] = {}
 
     def keep_piece(table: str, piece: pl.DataFrame) -> None:
         pieces.setdefault(table, []).append(piece)
 
-    labeler = Labeler(vocab, uncertain)
     summary = extract_tables(source, labeler, keep_piece, workers=workers)
     return Extraction(
         labels=pl.concat(pieces[LABELS_FILE]),

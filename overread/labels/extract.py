@@ -1,4 +1,4 @@
-"""Report tables in, the four label tables out: each distinct statement is labelled once.
+"""Report tables in, the label tables out: each distinct statement is labelled once.
 
 Three passes: cut and number the statements of every batch, label the distinct ones, look the
 answers up for every report. Memory holds the ids, one number per statement of every report and the
@@ -32,6 +32,7 @@ from overread.tables import (
     N_EXPERT,
     N_MACHINE,
     POSITION,
+    RANKS_FILE,
     REPORT_STATEMENTS_FILE,
     ROW,
     SEGMENT,
@@ -97,7 +98,7 @@ def extract_tables(
     engine: Engine = "processes",
     progress: Progress | None = None,
 ) -> Summary:
-    """Labels every report of a source; the four tables go to ``sink`` piece by piece.
+    """Labels every report of a source; the tables go to ``sink`` piece by piece.
 
     Returns the account of the run: rows, texts, states per label, unmatched statements. Raises
     TableError where the source has no rows or a row cannot be read.
@@ -115,6 +116,7 @@ def extract_tables(
         progress=lambda done: progress.statements(done, total),
     )
     sink(EVIDENCE_FILE, evidence)
+    sink(RANKS_FILE, matrix.frame())
     held = _held(read, total)
     statements = pl.DataFrame(
         {

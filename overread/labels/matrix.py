@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from overread.tables import STATE_CODES
+from overread.tables import STATE_CODES, STATEMENT
 from overread.text.labeler import RANK, Finding, denied_by
 from overread.vocab.model import Vocabulary
 
@@ -21,6 +22,8 @@ _NAMED = RANK["uncertain"]  # from here on a finding counts as named
 STATE_OF_RANK = np.zeros(len(RANK) + 1, np.uint8)
 for _assertion, _rank in RANK.items():
     STATE_OF_RANK[_rank] = STATE_CODES[_assertion]
+
+_FLAGS = ("found", "unmatched", "no_reading", "unconfirmed")
 
 #: State code of a side that has no reading, before it is written as null.
 NO_READING = 255
@@ -70,6 +73,25 @@ class StatementMatrix:
             *(np.zeros(statements, bool) for _ in range(4)),
         )
 
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame, layout: Layout) -> StatementMatrix:
+        """The matrix that `frame` gave, with the layout of the same vocabulary."""
+        out = cls.empty(layout, frame.height)
+        for name, column in layout.stated.items():
+            out.stated[:, column] = frame[f"stated_{name}"].to_numpy()
+        for column in layout.implied.values():
+            out.implied[:, column] = frame[f"implied_{column}"].to_numpy()
+        for flag in _FLAGS:
+            getattr(out, flag)[:] = frame[flag].to_numpy()
+        return out
+
+    def frame(self) -> pl.DataFrame:
+        """ranks.parquet: one row per statement, one column per label, implication and flag."""
+        stated = {f"stated_{n}": self.stated[:, at] for n, at in self.layout.stated.items()}
+        implied = {f"implied_{at}": self.implied[:, at] for at in self.layout.implied.values()}
+        flags = {flag: getattr(self, flag) for flag in _FLAGS}
+        return pl.DataFrame({**stated, **implied, **flags}).with_row_index(STATEMENT)
+
     def of_labels(self, labels: tuple[str, ...]) -> StatementMatrix:
         """What decides some of the labels alone."""
         held = self.layout
@@ -98,7 +120,7 @@ class StatementMatrix:
                 if key in mine:
                     getattr(out, table)[:, column] = getattr(self, table)[:, mine[key]]
             getattr(out, table)[statements] = getattr(other, table)
-        for name in ("found", "unmatched", "no_reading", "unconfirmed"):
+        for name in _FLAGS:
             getattr(out, name)[:] = getattr(self, name)
             getattr(out, name)[statements] = getattr(other, name)
         return out

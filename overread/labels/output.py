@@ -16,9 +16,28 @@ from overread.files import atomic_path
 from overread.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
 from overread.report.spreadsheet import control_characters, neutral
+from overread.tables import (
+    EVIDENCE_FILE,
+    LABELS_FILE,
+    RANKS_FILE,
+    REPORT_STATEMENTS_FILE,
+    STATEMENTS_FILE,
+)
 
 Format = Literal["parquet", "csv"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "csv")
+
+
+def tables_of(format: str) -> tuple[str, ...]:
+    """The names of an extraction's tables in a format; only programs read the ranks.
+
+    >>> tables_of("csv")
+    ('labels.csv', 'statements.csv', 'report_statements.csv', 'evidence.csv')
+    """
+    tables = (LABELS_FILE, STATEMENTS_FILE, REPORT_STATEMENTS_FILE, EVIDENCE_FILE)
+    if format == "parquet":
+        return (*tables, RANKS_FILE)
+    return tuple(str(Path(table).with_suffix(f".{format}")) for table in tables)
 
 
 class _Parquet:
@@ -90,6 +109,8 @@ class TableFiles:
             writer.close()
 
     def __call__(self, table: str, piece: pl.DataFrame) -> None:
+        if table == RANKS_FILE and table not in tables_of(self._format):
+            return
         if table not in self._open:
             target = self._folder / Path(table).with_suffix(f".{self._format}")
             path = self._stack.enter_context(atomic_path(target, overwrite=self._overwrite))

@@ -17,19 +17,13 @@ from overread.engine import Engine
 from overread.errors import OutputExists, OverreadError, UsageError
 from overread.files import locked, output_folder
 from overread.labels import extract as extraction
-from overread.labels.output import FORMATS, Format, table_files
+from overread.labels.output import FORMATS, Format, table_files, tables_of
 from overread.labels.summary import Summary
 from overread.labels.view import summary_view
 from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
 from overread.report.progress import Heard
 from overread.sources.batches import ReportSource
-from overread.tables import (
-    EVIDENCE_FILE,
-    LABELS_FILE,
-    REPORT_STATEMENTS_FILE,
-    SOURCES,
-    STATEMENTS_FILE,
-)
+from overread.tables import SOURCES
 from overread.text.labeler import Labeler
 from overread.vocab.model import Vocabulary
 
@@ -38,7 +32,6 @@ DEFAULT_FOLDER = Path("overread-out/labels")
 
 _COMMAND = "labels extract"
 _QUARANTINE = "quarantine"
-_TABLES = (LABELS_FILE, STATEMENTS_FILE, REPORT_STATEMENTS_FILE, EVIDENCE_FILE)
 
 
 def write_extraction(
@@ -178,7 +171,7 @@ def _found(source: ReportSource) -> list[str]:
 
 
 def _paths(folder: Path, format: str) -> list[Path]:
-    return [folder / RUN_FILE, *((folder / t).with_suffix(f".{format}") for t in _TABLES)]
+    return [folder / RUN_FILE, *(folder / table for table in tables_of(format))]
 
 
 def _written_by(manifest: Manifest | None, folder: Path) -> list[Path]:

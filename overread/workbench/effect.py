@@ -156,9 +156,12 @@ def _by_state(states: States, sources: npt.NDArray[np.integer]) -> Ints:
 
 
 def view(extraction: Extraction, vocabulary: Vocabulary, *, workers: int | None = None) -> View:
-    """All statements of an extraction, labelled with a vocabulary."""
-    every = np.arange(extraction.statements.height)
-    return View(extraction, vocabulary, relabel(extraction, Labeler(vocabulary), every, workers))
+    """All statements of an extraction, as they were labelled or labelled with a vocabulary."""
+    matrix = extraction.ranks(vocabulary)
+    if matrix is None:
+        every = np.arange(extraction.statements.height)
+        matrix = relabel(extraction, Labeler(vocabulary), every, workers)
+    return View(extraction, vocabulary, matrix)
 
 
 def relabel(
@@ -310,26 +313,16 @@ def effect(
 ) -> Effect:
     """What ``after`` makes of the reports of an extraction where ``before`` stood.
 
-    Only what can differ is labelled with both. Where the extraction was made with one of them, the
-    states of that one are known: of all the other statements those are labelled that stand in one
-    reading with a statement that does differ.
+    Where the extraction was made with one of them, only what can differ is labelled, with the
+    other.
     """
     if extraction.vocabulary_sha256 == after.sha256 != before.sha256:
         return effect(extraction, after, before, workers=workers).turned()
-    labelers = Labeler(before), Labeler(after)
-    some = StatementIndex(extraction, labelers[0]).candidates(labelers[1])
-    old, new = (relabel(extraction, each, some, workers) for each in labelers)
-    others = np.ones(extraction.statements.height, bool)
-    if extraction.vocabulary_sha256 == before.sha256:
-        others[:] = False
-        readings = extraction.readings_of(some[_differ(old, new)[0]])
-        others[extraction.held_by(readings)[0]] = True
-    others[some] = False
-    rest = np.flatnonzero(others)
-    matrix = StatementMatrix.empty(old.layout, len(others)).with_rows(some, old)
-    matrix = matrix.with_rows(rest, relabel(extraction, labelers[0], rest, workers))
-    first = View(extraction, before, matrix).looked_up()
-    return compared(first, View(extraction, after, matrix.with_rows(some, new)))
+    first = view(extraction, before, workers=workers).looked_up()
+    labeler = Labeler(after)
+    some = StatementIndex(extraction, Labeler(before)).candidates(labeler)
+    matrix = first.matrix.with_rows(some, relabel(extraction, labeler, some, workers))
+    return compared(first, View(extraction, after, matrix))
 
 
 def compared(before: View, after: View) -> Effect:

@@ -13,15 +13,16 @@ import numpy.typing as npt
 import polars as pl
 
 from overread.errors import UsageError
-from overread.labels.matrix import NO_READING
-from overread.labels.output import scan_table
+from overread.labels.matrix import NO_READING, Layout, StatementMatrix
+from overread.labels.output import scan_table, tables_of
 from overread.labels.run import read_summary
 from overread.labels.summary import Summary
-from overread.manifest import Manifest
+from overread.manifest import Manifest, versions
 from overread.tables import (
     EVIDENCE_FILE,
     ID,
     LABELS_FILE,
+    RANKS_FILE,
     REPORT_STATEMENTS_FILE,
     ROW,
     SEGMENT,
@@ -53,7 +54,7 @@ class Extraction:
     def open(cls, folder: Path) -> Extraction:
         """The extraction in a folder; raises UsageError where there is none."""
         summary = read_summary(folder)
-        for table in (LABELS_FILE, STATEMENTS_FILE, REPORT_STATEMENTS_FILE, EVIDENCE_FILE):
+        for table in tables_of("parquet"):
             scan_table(folder, table)
         return cls(folder, Manifest.read(folder), summary)
 
@@ -91,6 +92,17 @@ class Extraction:
     def evidence(self) -> pl.DataFrame:
         """What each statement asserts, and by which phrase."""
         return scan_table(self.folder, EVIDENCE_FILE).collect()
+
+    def ranks(self, vocabulary: Vocabulary) -> StatementMatrix | None:
+        """What each statement says, as it was labelled; None where that was done otherwise now.
+
+        That is with another vocabulary, or by another version of this package.
+        """
+        same = self.manifest.versions.get("overread") == versions()["overread"]
+        if self.vocabulary_sha256 != vocabulary.sha256 or not same:
+            return None
+        found = scan_table(self.folder, RANKS_FILE).collect()
+        return StatementMatrix.of_frame(found, Layout.of(vocabulary))
 
     @cached_property
     def segments(self) -> npt.NDArray[np.int8]:

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 OUT = "overread-out/labels"
-FILES = ["evidence.parquet", "labels.parquet", "report_statements.parquet", "run.json",
-         "statements.parquet"]  # fmt: skip
+FILES = ["evidence.parquet", "labels.parquet", "ranks.parquet", "report_statements.parquet",
+         "run.json", "statements.parquet"]  # fmt: skip
 
 
 def test_a_csv_becomes_the_label_tables(overread, reports, tmp_path):
@@ -111,7 +111,9 @@ def test_another_format_leaves_no_tables_of_the_earlier_run(overread, reports, t
     (tmp_path / OUT / "notes.csv").write_text("mine")
     assert overread("labels", "extract", reports, "--format", "csv", "--overwrite").code == 0
     names = sorted(path.name for path in (tmp_path / OUT).iterdir())
-    assert names == sorted([n.replace(".parquet", ".csv") for n in FILES] + ["notes.csv"])
+    assert names == sorted(
+        ["notes.csv", *(n.replace(".parquet", ".csv") for n in FILES if n != "ranks.parquet")]
+    )
 
 
 def test_tables_that_are_gone_are_made_again(overread, reports, tmp_path):

@@ -10,8 +10,7 @@ import pytest
 
 import overread
 from overread.discrepancy.api import Discrepancy
-from overread.labels.api import Extraction
-from overread.labels.extract import extract_tables
+from overread.labels.api import Extraction, extraction_of
 from overread.sources.open import from_frame
 from overread.text.labeler import Labeler
 
@@ -67,15 +66,7 @@ def read(labeler: Labeler) -> Callable[..., Extraction]:
         patient = "patient_id" if "patient_id" in columns else None
         keep = tuple(name for name in columns if name != "patient_id")
         source = from_frame(frame, patient=patient, keep=keep)
-        pieces: dict[str, list[pl.DataFrame]] = {}
-
-        def sink(name: str, piece: pl.DataFrame) -> None:
-            pieces.setdefault(name.removesuffix(".parquet"), []).append(piece)
-
         reader = labeler if uncertain == "positive" else Labeler(labeler.vocabulary, uncertain)
-        summary = extract_tables(source, reader, sink, workers=1)
-        return Extraction(
-            **{name: pl.concat(each) for name, each in pieces.items()}, summary=summary
-        )
+        return extraction_of(source, reader, workers=1)
 
     return run

@@ -8,8 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from overread.labels.api import Extraction
-from overread.labels.extract import extract_tables
+from overread.labels.api import Extraction, extraction_of
 from overread.sources.batches import ReportSource
 from overread.sources.open import from_frame
 from overread.tables import STATES
@@ -41,15 +40,7 @@ def extract(labeler: Labeler) -> Callable[..., Extraction]:
         reports: pl.DataFrame | ReportSource, *, workers: int | None = None, **options: Any
     ) -> Extraction:
         source = from_frame(reports, **options) if isinstance(reports, pl.DataFrame) else reports
-        pieces: dict[str, list[pl.DataFrame]] = {}
-
-        def keep(table: str, piece: pl.DataFrame) -> None:
-            pieces.setdefault(table.removesuffix(".parquet"), []).append(piece)
-
-        summary = extract_tables(source, labeler, keep, workers=workers)
-        return Extraction(
-            **{name: pl.concat(each) for name, each in pieces.items()}, summary=summary
-        )
+        return extraction_of(source, labeler, workers=workers)
 
     return run
 

@@ -29,6 +29,7 @@ from overread.workbench.effect import (
     LiveEffect,
     compared,
     effect,
+    relabel,
     view,
     with_phrases,
 )
@@ -317,6 +318,19 @@ def test_what_changes_is_found_by_its_words(
     # Not by reading all of them with both.
     some = StatementIndex(crossing, Labeler(vocabulary)).candidates(Labeler(edited))
     assert 0 < len(some) < crossing.statements.height / 2
+
+
+def test_an_extraction_keeps_what_its_labelling_found(
+    crossing: Extraction, vocabulary: Vocabulary
+) -> None:
+    kept = crossing.ranks(vocabulary)
+    anew = relabel(crossing, Labeler(vocabulary), np.arange(crossing.statements.height), workers=1)
+    assert kept is not None
+    assert kept.frame().equals(anew.frame())
+    # Another version of the package may read otherwise, and so may another vocabulary.
+    other = replace(crossing.manifest, versions={**crossing.manifest.versions, "overread": "0"})
+    assert replace(crossing, manifest=other).ranks(vocabulary) is None
+    assert crossing.ranks(replace(vocabulary, sha256="edited")) is None
 
 
 @pytest.mark.parametrize("seed", range(2))
