@@ -197,6 +197,8 @@ class Lexicon:
             first = text[0]
             if first.isalnum() or first in _LOST:
                 hyphen = start == glue_end
+                if hyphen:
+                    hanging = None  # "Vor-EKG": nothing is left open
                 if hyphen and out:
                     # "antero-septal" is the word anteroseptal, "left-axis" stays two words.
                     joined = fold(out[-1].text + text)

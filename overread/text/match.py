@@ -267,6 +267,7 @@ class Matcher:
             ("relative", scope.relatives),
             ("earlier", scope.earlier),
             ("origin", scope.origins),
+            ("agent", scope.agents),
         ):
             for text in texts:
                 self._trie.enter(self._learnt(text), partial(replace, **{flag: True}))

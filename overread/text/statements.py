@@ -9,7 +9,7 @@ read the plain subset used here alike.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import re2
@@ -24,6 +24,7 @@ _DOT, _COMMA = "\x1d", "\x1e"  # a full stop and a comma that part nothing
 _PART = "\x1c"  # a break that is none of a wrapped line
 _NOTHING = r"[^\x{0}-\x{10FFFF}]"  # matches nothing: the alternation of no wordings
 _HARDLY = 4  # a word ends a phrase hardly ever: once for four times inside
+_HEDGE = 4  # letters at least of a hedge that opens a statement: no "Va", no "Dd"
 _SIGNATURE_COMMAS = 4  # commas of one signature line that are protected
 
 
@@ -94,6 +95,11 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
         # "Sinus bradycardia, Right axis deviation": a capital after a comma opens a statement.
         Rewrite(r",( +)([A-Z][a-z])", "\n${1}${2}"),
         Rewrite(r"([\pL])-( *)\n", "${1}-${2}" + WRAP),
+        # A capital in running text opens a statement: "sinus rhythm Possible LVH".
+        Rewrite(
+            rf"\b([a-z]+|[A-Z]+[0-9]*) ({_spelled(wrapping.hedges, str.capitalize)})( [A-Za-z])",
+            "${1}\n${2}${3}",
+        ),
         Rewrite(rf"(?i)\b({any_of(wrapping.hanging)})( *,? *)\n", "${1}${2}" + WRAP),
         # A capital opens a statement: "low voltage QRS", then "Left axis deviation".
         Rewrite(
@@ -101,6 +107,10 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
             "${1}${2}" + WRAP + "${3}",
         ),
         Rewrite(rf"(?i)\n([ ,]*)({any_of(wrapping.starts)})\b", WRAP + "${1}${2}"),
+        Rewrite(
+            rf"\n([ ,]*)({_spelled(wrapping.answers, str.lower, str.upper)})\b",
+            WRAP + "${1}${2}",
+        ),
         Rewrite(r"\n( *,)", WRAP + "${1}"),
         Rewrite(_PART, "\n"),
         Rewrite(_DOT, "."),
@@ -179,12 +189,20 @@ def fold_spaces(wording: str) -> str:
     return " ".join(wording.lower().split())
 
 
+def _spelled(words: Iterable[str], *writings: Callable[[str], str]) -> str:
+    """A pattern of words as some ways of writing them give them, and no other."""
+    found = sorted({write(word) for word in words for write in writings if word.isascii()})
+    return "|".join(map(re2.escape, found)) or _NOTHING
+
+
 class _Wrapping(NamedTuple):
     """Words beside a line break that make it a wrap, as reports write them."""
 
     hanging: set[str]  # at the end of a line: no, suspected, and, with
     ends: set[str]  # at the end of a line, inside a phrase: bundle, inferior
     starts: set[str]  # at the start of a line: branch, deviation
+    answers: set[str]  # the same, unless a capital opens a statement: on, was
+    hedges: set[str]  # with a capital inside a line they open a statement: Possible, Consider
 
 
 def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
@@ -218,13 +236,22 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
     starts = {word for word, n in places["follows"].items() if n > _HARDLY * places["first"][word]}
     hanging = single | (forward - closing - set(places["last"])) | joins | {"with"}
     ends = (ends - closing) | members
-    starts = (starts | backward) - opening - set(places["first"])
+    answers = backward - opening - set(places["first"]) - starts
+    starts = starts - opening - set(places["first"])
+    hedges = {
+        words[0]
+        for cue in (*cues.uncertainty.forward, *cues.uncertainty.either)
+        for words in lexicon.expand(cue.text)
+        if len(words) == 1 and len(words[0]) >= _HEDGE
+    }
     fillers = {w for text in scope.fillers for w in lexicon.words(text)}
     spelled = lexicon.spellings()
     return _Wrapping(
         _written(hanging - fillers, spelled),
         _written(ends - fillers, spelled),
         _written((starts - fillers) | {"with"}, spelled),
+        _written(answers - fillers, spelled),
+        _written(hedges, spelled),
     )
 
 

@@ -51,6 +51,7 @@ class Meaning:
     earlier: bool = False
     told: Reach | None = None
     origin: bool = False
+    agent: bool = False
 
 
 _NOTHING: Final = Meaning()

@@ -256,6 +256,9 @@ class Scope(_Strict):
     origins: list[str] = Field(
         default_factory=list, description="what a change started from: converted to NSR from AF"
     )
+    agents: list[str] = Field(
+        default_factory=list, description="by, where the verb stands last: durch SR ersetzt"
+    )
 
 
 class Segment(_Strict):

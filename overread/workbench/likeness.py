@@ -116,8 +116,11 @@ class Likeness:
             score *= hint.trust
             if score < least or self._opposites.apart(left, missing):
                 continue
-            # "posterior infarct in anterior leads" is none of the anterior wall.
-            if not self._opposites.opposed(left, set(own) - left):
+            # "posterior infarct in anterior leads" is none of the anterior wall, and which of two
+            # opposites is meant only the whole says: "anterior infarct with posterior extension".
+            both = set(own) - left
+            rest = left | both if missing - SMALL else left
+            if not self._opposites.opposed(rest, both):
                 out.append(Like(hint, score))
         return sorted(out, key=lambda each: (-each.score, each.hint.owner, each.hint.wording))
 

@@ -14,13 +14,12 @@ from overread.vocab.references import TERM
 
 # What the vocabulary lists under share_a_head and share_a_modifier comes on top of these.
 _WORDS: Final = (
-    (("left", "leftward"), ("right", "rightward")),
     (("first", "1st"), ("second", "2nd"), ("third", "3rd")),
     (("complete",), ("incomplete", "partial")),
 )
 # Parts of German and Swedish compounds too: linksschenkelblock, vorhofflimmern.
 _STEMS: Final = (
-    (("links", "vaenster"), ("rechts", "hoeger")),
+    (("left", "links", "vaenster"), ("right", "rechts", "hoeger")),
     (("vorhof", "foermak", "atrial", "atrium"), ("kammer", "kammar", "ventri")),
     (("tachy", "taky"), ("brady",)),
     (("flimmer", "fibrill"), ("flatter", "fladder", "flutter")),
