@@ -75,7 +75,8 @@ class Coordination:
         out: list[Chain] = []
         position = 0
         while position < len(keys):
-            found = self._chain(keys, words, position)
+            shared = self._groups.get(keys[position])
+            found = self._chain(keys, words, position, shared) if shared else None
             if found is None:
                 position += 1
                 continue
@@ -108,12 +109,9 @@ class Coordination:
         return out
 
     def _chain(
-        self, keys: Sequence[str], words: Sequence[Word], position: int
+        self, keys: Sequence[str], words: Sequence[Word], position: int, shared: set[str]
     ) -> tuple[list[_Member], bool] | None:
         """Words of one group joined by "and", "or", a comma or a hyphen, with their qualifiers."""
-        shared = self._groups.get(keys[position])
-        if shared is None:
-            return None
         members, alternatives, comma_only = [_Member(position, [])], False, True
         here, n = position + 1, len(keys)
         while here < n:

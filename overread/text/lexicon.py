@@ -23,6 +23,7 @@ _SHORT, _LONG = 4, 8  # letters from which a word is repaired, and from which at
 _MARKS = frozenset(",/()[]?:;=" + LINE_BREAK)
 _LOST = ("#", "\ufffd")
 _DASH = re.compile("[-–—]")
+_CHUNK = re.compile(r"\n[^\S\n]*|\S+")
 _LEADS = 3  # words and marks back to the one whose start a word behind a hyphen shares
 _FAR = 2  # edits up to which a word may be a misspelling of another
 
@@ -67,13 +68,15 @@ class Lexicon:
         self._joinable: set[str] = set()
         self._last: tuple[str, list[Word]] | None = None
         self._cache: dict[str, tuple[tuple[str, int], ...]] = {}
+        self._chunks: dict[str, list[Word]] = {}
 
     def extended(self) -> Lexicon:
         """A lexicon with the same words, to learn more and be sealed; this one stays as it is."""
         out = copy(self)
         out._known, out._mendable = self._known.copy(), self._mendable.copy()
         out._worded, out._joinable = self._worded.copy(), set()
-        out._repairable, out._lost, out._cache, out._last = {}, {}, {}, None
+        out._repairable, out._lost, out._last = {}, {}, None
+        out._cache, out._chunks = {}, {}
         return out
 
     def hyphens_agree(self, before: Lexicon) -> bool:
@@ -145,8 +148,30 @@ class Lexicon:
         """The words of a statement in order, marks without meaning left out."""
         last = self._last  # a statement is looked at twice: what it finds, and who confirmed it
         if last is None or last[0] != text:
-            last = self._last = text, self._read(tokens(text), self._resolve)
+            read = self._chunk_by_chunk if _DASH.search(text) is None else self._as_a_whole
+            last = self._last = text, read(text)
         return last[1]
+
+    def _as_a_whole(self, text: str) -> list[Word]:
+        return self._read(tokens(text), self._resolve)
+
+    def _chunk_by_chunk(self, text: str) -> list[Word]:
+        """The same where no dash reaches over a space: a chunk is read once, wherever it stands."""
+        chunks = self._chunks
+        out: list[Word] = []
+        for match in _CHUNK.finditer(text):
+            chunk = match.group()
+            words = chunks.get(chunk)
+            if words is None:
+                if len(chunks) >= _CACHE_LIMIT:
+                    chunks.clear()
+                words = chunks[chunk] = self._as_a_whole(chunk)
+            at = match.start()
+            out += [
+                Word(word, at + start, at + end, hyphen, score)
+                for word, start, end, hyphen, score in words
+            ]
+        return out
 
     def hyphened(self, text: str) -> tuple[set[str], set[str]]:
         """The words that hyphens in a text would make, and those that may stand before one."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Final, NamedTuple
 
 from overread.text.coordination import Coordination
@@ -164,13 +164,15 @@ class Matcher:
 
         "axis deviation to right" is none in "left axis deviation to right axis deviation".
         """
+        found = [each for each in candidates if each[2].findings]
+        # They come in the order of their first words, the longest of one first word last.
+        if not any(one[0] < other[0] < one[1] for one, other in pairwise(found)):
+            return candidates
         named = [
             (first, last)
-            for first, last, meaning, *_ in candidates
+            for first, last, meaning, *_ in found
             if any(ref.owner in self._labels for ref in meaning.findings)
         ]
-        if len(named) < 3:
-            return candidates
         straddling = set[tuple[int, int]]()
         for first, last in named:
             ends = [b for a, b in named if a < first < b < last]

@@ -157,3 +157,14 @@ def test_a_bare_infarct_asserts_no_territory(labeler):
 def test_a_named_territory_stands_beside_a_denied_infarct(labeler):
     states = labeler.label("No MI. Old inferior MI").states
     assert (states["anterior_mi"], states["inferior_mi"]) == ("absent", "present")
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_words_are_the_same_whether_a_dash_stands_far_behind_them_or_none(
+    labeler, report_words, data
+):
+    # A text without a dash is read chunk by chunk; one with a dash, which may reach far, is not.
+    text = data.draw(report_words).replace("-", " ").strip()
+    words = labeler.matcher.lexicon.read(text)
+    assert labeler.matcher.lexicon.read(f"{text} \N{EN DASH}")[: len(words)] == words
