@@ -88,6 +88,7 @@ async function list(view = state.view, at = state.at, change, data) {
   const told = await (change ? ask(change, { owner, ...data, view }) : ask(path, undefined, () => mine === listings));
   if (mine !== listings) return told;
   if (!told) { poll(); return null; }
+  if (change && $("sentence").value) tried();
   if ($("rows")) $("rows").scrollTop = scroll;
   if (sought && $("find")) {
     $("find").value = sought; find();
@@ -150,9 +151,7 @@ const undo = () => change("/undo", {});
 async function change(path, data) {
   const by = $("by").value.trim();
   if (!by) { say("First your initials: they stand beside every decision.", true); $("by").focus(); return; }
-  if (!await list(state.view, state.at, path, { ...data, by })) return;
-  focusList();
-  if ($("sentence").value) await tried();
+  if (await list(state.view, state.at, path, { ...data, by })) focusList();
 }
 
 /* The sentence */
