@@ -25,6 +25,7 @@ _KINDS: Final[tuple[Kind, ...]] = (
 )
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("forward", "backward", "either")
 _WITH: Final = "with"
+_ANY_COMPANY: Final = frozenset[str](), frozenset[str]()
 _LONG_CUE: Final = 7  # letters from which a misspelled cue word is repaired
 
 #: What a pattern of the vocabulary sees instead of spaces and quotes of other kinds.
@@ -73,7 +74,8 @@ class Matcher:
         fillers = vocabulary.context.scope.fillers
         self._trie = Trie(frozenset(word for text in fillers for word in self.lexicon.words(text)))
         self._patterns: list[tuple[Any, Meaning]] = []
-        self._not_with: dict[int, frozenset[str]] = {}
+        #: By phrase the words that bar it, and those of which the statement needs one.
+        self._company: dict[int, tuple[frozenset[str], frozenset[str]]] = {}
         self._parts: dict[int, Sequence[Sequence[tuple[str, ...]]]] = {}
         self._add_phrases(vocabulary.phrases)
         self._add_context(vocabulary)
@@ -86,7 +88,7 @@ class Matcher:
         """
         out = copy(self)
         out.lexicon, out._trie = self.lexicon.extended(), self._trie.extended()
-        out._patterns, out._not_with = self._patterns.copy(), self._not_with.copy()
+        out._patterns, out._company = self._patterns.copy(), self._company.copy()
         out._parts = self._parts.copy()
         out._add_phrases(phrases)
         if not out.lexicon.hyphens_agree(self.lexicon):
@@ -114,10 +116,13 @@ class Matcher:
         )
         self.lexicon.seal()
         for ref in vocabulary.phrases:
-            if ref.phrase.not_with:
-                self._not_with[id(ref)] = frozenset(
-                    word for text in ref.phrase.not_with for word in self.lexicon.words(text)
+            given = ref.phrase.not_with, ref.phrase.only_with
+            if any(given):
+                bars, needs = (
+                    frozenset(word for text in texts for word in self.lexicon.words(text))
+                    for texts in given
                 )
+                self._company[id(ref)] = bars, needs
 
     def meaning(self, words: Sequence[str]) -> Meaning | None:
         """What exactly these words stand for, or None."""
@@ -207,8 +212,8 @@ class Matcher:
                 return False
         if "," in (phrase.text or "") and not self._clause_ends(keys, hit.last):
             return False  # "bundle branch block, right axis deviation"
-        others = self._not_with.get(id(hit.phrase))
-        return others is None or others.isdisjoint(keys)
+        bars, needs = self._company.get(id(hit.phrase), _ANY_COMPANY)
+        return bars.isdisjoint(keys) and not (needs and needs.isdisjoint(keys))
 
     def _clause_ends(self, keys: Sequence[str], at: int) -> bool:
         """Whether no further word of the same noun phrase stands at ``at``, age words left out."""
@@ -235,7 +240,7 @@ class Matcher:
     def _add_phrases(self, phrases: Iterable[PhraseRef]) -> None:
         for ref in phrases:
             phrase = ref.phrase
-            for text in phrase.not_with:
+            for text in (*phrase.not_with, *phrase.only_with):
                 self.lexicon.learn(self.lexicon.words(text), repairable=False)
             if phrase.regex is not None:
                 self._patterns.append((compile_pattern(phrase.regex), Meaning((ref,))))

@@ -50,6 +50,8 @@ class Reach:
                 joined = comma = False
                 words = 0
                 continue
+            if item.text == ":" and words and not taken and negates:
+                break  # "disagree with the computer: this is sinus rhythm"
             if meaning is None:
                 mark = item.text
                 if self._slashed(here):
@@ -77,6 +79,8 @@ class Reach:
                 joined = True
                 continue
             if meaning.link and taken and negates:
+                if comma and not joined and not self._closes(here):
+                    break  # "no P waves, consistent with atrial fibrillation"
                 joined = True
                 continue
             if meaning.inert:

@@ -112,6 +112,8 @@ def breaks(vocabulary: Vocabulary, lexicon: Lexicon) -> list[Rewrite]:
             WRAP + "${1}${2}",
         ),
         Rewrite(r"\n( *,)", WRAP + "${1}"),
+        # A line that is nothing but a hedge of what stands before it: "infarkt", then "möglich".
+        Rewrite(rf"(?i)\n([ ]*(?:{any_of(wrapping.alone)})[ ]*(?:\n|{_PART}|$))", WRAP + "${1}"),
         Rewrite(_PART, "\n"),
         Rewrite(_DOT, "."),
         Rewrite(_COMMA, ","),
@@ -179,7 +181,7 @@ def flexible(wording: str) -> str:
     out = []
     for part in fold_spaces(wording).split(" "):
         escaped = re2.escape(part)
-        for pair, letter in (("ae", "ä"), ("oe", "ö"), ("ue", "ü"), ("aa", "å")):
+        for pair, letter in (("ae", "ä"), ("oe", "ö"), ("ue", "ü"), ("aa", "å"), ("ss", "ß")):
             escaped = escaped.replace(pair, f"(?:{pair}|{letter}|#)")
         out.append(escaped)
     return r"[ \v-]+".join(out)
@@ -202,6 +204,9 @@ class _Wrapping(NamedTuple):
     ends: set[str]  # at the end of a line, inside a phrase: bundle, inferior
     starts: set[str]  # at the start of a line: branch, deviation
     answers: set[str]  # the same, unless a capital opens a statement: on, was
+    alone: set[
+        str
+    ]  # whole cues that, alone on a line, speak of the line before: cannot be excluded
     hedges: set[str]  # with a capital inside a line they open a statement: Possible, Consider
 
 
@@ -244,6 +249,13 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
         for words in lexicon.expand(cue.text)
         if len(words) == 1 and len(words[0]) >= _HEDGE
     }
+    alone = {
+        text
+        for cue in cues.uncertainty.backward
+        # As written and as folded: "nicht auszuschliessen" is read as "not auszuschliessen".
+        for text in (cue.text, *(" ".join(words) for words in lexicon.expand(cue.text)))
+        if text.replace(" ", "").isalpha()
+    }
     fillers = {w for text in scope.fillers for w in lexicon.words(text)}
     spelled = lexicon.spellings()
     return _Wrapping(
@@ -251,6 +263,7 @@ def _wrapping_words(vocabulary: Vocabulary, lexicon: Lexicon) -> _Wrapping:
         _written(ends - fillers, spelled),
         _written((starts - fillers) | {"with"}, spelled),
         _written(answers - fillers, spelled),
+        alone | {other for words in alone for other in spelled.get(words, ())},
         _written(hedges, spelled),
     )
 

@@ -71,6 +71,10 @@ class Phrase(_Strict):
         default_factory=list,
         description="Words that give an acronym its other meaning when the statement holds them",
     )
+    only_with: list[str] = Field(
+        default_factory=list,
+        description="The statement must hold one of these words: paced, for a pattern of beats",
+    )
 
 
 PhraseEntry = Annotated[Phrase, BeforeValidator(_from_text, json_schema_input_type=Phrase | str)]

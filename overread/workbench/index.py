@@ -195,6 +195,7 @@ def _phrases(labeler: Labeler) -> Iterator[tuple[object, _Parts]]:
             ref.owner, ref.role, ref.unless, label is not None and label.baseline,
             tuple(denied.get(ref.owner, ())), each.regex, each.fuzzy, each.uncertain, each.acronym,
             "," in (each.text or ""), tuple(map(labeler.matcher.lexicon.words, each.not_with)),
+            tuple(map(labeler.matcher.lexicon.words, each.only_with)),
             tuple(map(tuple, parts)),
         ), parts  # fmt: skip
 
