@@ -24,6 +24,7 @@ _MARKS = frozenset(",/()[]?:;=" + LINE_BREAK)
 _LOST = ("#", "\ufffd")
 _DASH = re.compile("[-–—]")
 _CHUNK = re.compile(r"\n[^\S\n]*|\S+")
+_LONGEST = 60  # letters of a word that may be two written together, or misspelled
 _LEADS = 3  # words and marks back to the one whose start a word behind a hyphen shares
 _FAR = 2  # edits up to which a word may be a misspelling of another
 
@@ -282,7 +283,7 @@ class Lexicon:
         lost = self._lost.get(word.replace("\ufffd", "#"))
         if lost is not None:
             return ((lost, EXACT),)
-        if canonical != word or len(word) < 4 or any(c.isdigit() for c in word):
+        if canonical != word or not 4 <= len(word) <= _LONGEST or any(c.isdigit() for c in word):
             return ((canonical, EXACT),)
         if word in self._ordinary:
             return ((word, EXACT),)
@@ -290,7 +291,7 @@ class Lexicon:
 
     def _completed(self, head: str, other: str) -> str | None:
         """ "Vorderwand- und Hinterwandinfarkt": the first word with the end that both share."""
-        for cut in range(3, len(other) - 3):
+        for cut in range(3, min(len(other), _LONGEST) - 3):
             whole = self._spellings.get(head + other[cut:])
             if whole is not None:
                 return whole
@@ -299,7 +300,7 @@ class Lexicon:
     def _led(self, before: Sequence[Word], end: str) -> str | None:
         """ "Vorhofflimmern oder -flattern": the second word with the start that both share."""
         for word in reversed(before[-_LEADS:]):
-            for cut in range(3, len(word.text) - 2):
+            for cut in range(3, min(len(word.text), _LONGEST) - 2):
                 whole = self._spellings.get(word.text[:cut] + end)
                 if whole is not None:
                     return whole

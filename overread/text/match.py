@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -148,6 +148,7 @@ class Matcher:
         candidates = self._without_straddling(candidates)
         # The longest wording wins; of two as long the first, and a part before the shared whole.
         candidates.sort(key=lambda each: (each[0] - each[1], each[0]))
+        held = set(keys)
         taken = bytearray(len(keys))
         chosen: list[_Candidate] = []
         for first, last, meaning, found, alternatives in candidates:
@@ -156,7 +157,7 @@ class Matcher:
             hits: list[Hit] = []
             if meaning.findings:
                 found = self._hits(meaning, first, last, words) if found is None else found
-                hits = [hit for hit in found if self._counts(hit, written, words, keys)]
+                hits = [hit for hit in found if self._counts(hit, written, words, keys, held)]
                 if not (hits or meaning.cues or meaning.inert):
                     continue
             taken[first:last] = b"\x01" * (last - first)
@@ -200,9 +201,14 @@ class Matcher:
         return out
 
     def _counts(
-        self, hit: Hit, written: str | None, words: Sequence[Word], keys: Sequence[str]
+        self,
+        hit: Hit,
+        written: str | None,
+        words: Sequence[Word],
+        keys: Sequence[str],
+        held: Set[str],
     ) -> bool:
-        """Whether a phrase counts as it is spelled, and an acronym reads as the finding."""
+        """Whether a phrase counts as it is spelled, beside the words that the statement holds."""
         phrase = hit.phrase.phrase
         if not phrase.fuzzy and hit.score < EXACT:
             return False
@@ -213,7 +219,7 @@ class Matcher:
         if "," in (phrase.text or "") and not self._clause_ends(keys, hit.last):
             return False  # "bundle branch block, right axis deviation"
         bars, needs = self._company.get(id(hit.phrase), _ANY_COMPANY)
-        return bars.isdisjoint(keys) and not (needs and needs.isdisjoint(keys))
+        return bars.isdisjoint(held) and not (needs and needs.isdisjoint(held))
 
     def _clause_ends(self, keys: Sequence[str], at: int) -> bool:
         """Whether no further word of the same noun phrase stands at ``at``, age words left out."""

@@ -194,7 +194,8 @@ class Reach:
     def _closes(self, at: int) -> bool:
         """Whether the list that goes on at ``at`` ends in "or ...": a comma then joins."""
         words = 0
-        for item in self._items[at:]:
+        for here in range(at, len(self._items)):
+            item = self._items[here]
             meaning = item.meaning
             if item.hits:
                 words = 0

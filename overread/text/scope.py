@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, Literal
 
 from overread.text.match import Item
@@ -133,11 +134,18 @@ class Scope:
         """What a change started from: "converted to NSR from AF", "now in AF from NSR"."""
         if self._neighbour(at, -1) is None:
             return []
-        for item in self._items[:at]:
+        if self._first_change is None or self._first_change >= at:
+            return []
+        return self._reach.forward(at, _LEFT)
+
+    @cached_property
+    def _first_change(self) -> int | None:
+        """Where the statement first says what there is now, or what became of something."""
+        for at, item in enumerate(self._items):
             for cue in item.meaning.cues if item.meaning else ():
                 if cue.kind in ("replacement", "present") and cue.direction != "backward":
-                    return self._reach.forward(at, _LEFT)
-        return []
+                    return at
+        return None
 
     def bracketed(self, findings: Sequence[int]) -> list[tuple[int, int]]:
         """The bracket and the finding in it: square ones hold criteria, not a reading."""
@@ -196,9 +204,9 @@ class Scope:
 
     def _finding_follows(self, at: int) -> bool:
         """Whether a finding comes next, with nothing but a few plain words before it."""
-        items = self._items
         words = 0
-        for item in items[at + 1 :]:
+        for here in range(at + 1, len(self._items)):
+            item = self._items[here]
             if item.hits:
                 return True
             meaning = item.meaning

@@ -84,7 +84,8 @@ def _in_words(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:
         case "string_too_long":
             return f"{entry} is longer than {context['max_length']} characters"
         case "value_error":
-            return f"{entry} is '{given}'; {context['error']}"
+            is_given = "" if key == given else f"is '{given}'; "
+            return f"{entry} {is_given}{context['error']}"
         case _:
             return f"{entry}: {detail['msg']}"
 

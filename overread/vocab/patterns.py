@@ -60,4 +60,6 @@ def _in_words(error: Exception) -> str:
     said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     reason, _, construct = said.partition(": ")
     plain = _PLAIN_WORDS.get(reason, reason)
+    if construct.lower().startswith("\\p"):
+        plain = "no class of characters has this name"
     return f"{plain}: '{construct}'" if construct else plain

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from overread.errors import Place
 from overread.vocab.explain import nearest
@@ -12,9 +14,10 @@ from overread.vocab.patterns import BadPattern, compile_pattern
 
 TERM = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
-#: Parts of a file whose texts may hold a {term}.
+_MOST_WORDINGS = 50_000  # of one phrase: all of them are kept in memory
 #: Keys under which ids of labels or concepts stand.
 _NAMING = ("unless", "denied_by", "contradicts")
+#: Parts of a file whose texts may hold a {term}.
 _WORDINGS = {"phrases", "exclusions", "cues", "scope", "segments"}
 _WORDING_LISTS = {"no_reading", "unconfirmed"}
 
@@ -49,7 +52,11 @@ def check_references(files: Sequence[Located], problems: list[Problem]) -> None:
 
     The files are read as they were written, so that one the schema refuses still defines its terms.
     """
-    terms = {name for file in files for name in keys(file, "terms")}
+    terms = {
+        name: len(texts) if isinstance(texts, list) else 1
+        for file in files
+        for name, texts in _section(file, "terms").items()
+    }
     owners = {
         name for file in files for kind in ("labels", "concepts") for name in keys(file, kind)
     }
@@ -75,8 +82,12 @@ def keys(file: Located, section: str) -> list[str]:
     >>> keys(locate("terms:\\n  wall: [wall, region]\\n", "a.yaml"), "terms")
     ['wall']
     """
-    content = file.value.get(section) if isinstance(file.value, dict) else None
-    return list(content) if isinstance(content, dict) else []
+    return list(_section(file, section))
+
+
+def _section(file: Located, name: str) -> dict[str, Any]:
+    content = file.value.get(name) if isinstance(file.value, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
 def _nodes(value: object, path: Path) -> Iterator[tuple[Path, object]]:
@@ -95,13 +106,21 @@ def _is_wording(path: Path) -> bool:
     return bool(_WORDINGS.intersection(path)) and (path[-1] == "text" or path[-1].isdigit())
 
 
-def _check_braces(text: str, terms: Collection[str], place: Place, problems: list[Problem]) -> None:
+def _check_braces(
+    text: str, terms: Mapping[str, int], place: Place, problems: list[Problem]
+) -> None:
+    """``terms`` tells of each how many wordings it has."""
     if "{" not in text and "}" not in text:
         return
-    for name in TERM.findall(text):
+    used = TERM.findall(text)
+    for name in used:
         if name not in terms:
             said = f"'{_short(text)}' uses {{{name}}}, which no file defines under 'terms'"
             problems.append((place, said + nearest(name, terms)))
+    wordings = math.prod(terms.get(name, 1) for name in used)
+    if wordings > _MOST_WORDINGS:
+        said = f"'{_short(text)}' stands for {wordings:,} wordings; at most {_MOST_WORDINGS:,}"
+        problems.append((place, f"{said}: give it fewer terms"))
     if set("{}") & set(TERM.sub("", text)):
         said = f"'{_short(text)}' has a brace that encloses no term; write it like {{wall}}"
         problems.append((place, said))

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 #: Characters of a phrase; more is a sentence that no second report will hold.
 MAX_PHRASE = 200
 #: Ids are used in file columns and commands.
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+
+
+def _no_state(name: str) -> str:
+    """The columns of a label "state_x" would be those of the states of "x"."""
+    if name.startswith("state_"):
+        raise ValueError("cannot be the id of a label: none begins with 'state_'")
+    return name
+
+
+LabelId = Annotated[Identifier, AfterValidator(_no_state)]
 Policy = Literal["positive", "negative", "missing"]
 Reach = Literal["next", "list", "series", "clause", "statement"]
 SegmentName = Literal[
@@ -172,7 +182,7 @@ class _Topic(_Strict):
 class TopicFile(_Topic):
     """A topic: ``rhythm.yaml``, ``axis.yaml`` ..."""
 
-    labels: dict[Identifier, Label] = Field(default_factory=dict)
+    labels: dict[LabelId, Label] = Field(default_factory=dict)
 
 
 class Cue(_Strict):
@@ -297,7 +307,7 @@ class ContextFile(_Strict):
 class OverlayFile(_Topic):
     """A topic file of an overlay adds to the vocabulary below it and may retire from it."""
 
-    labels: dict[Identifier, LabelChange] = Field(default_factory=dict)
+    labels: dict[LabelId, LabelChange] = Field(default_factory=dict)
     retire: dict[Identifier, list[str]] = Field(
         default_factory=dict, description="label or concept id: phrases that no longer count"
     )

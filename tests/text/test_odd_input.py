@@ -31,3 +31,12 @@ def test_a_vocabulary_may_have_no_segments(tmp_path):
 def test_text_that_is_no_unicode_is_refused(labeler):
     with pytest.raises(UsageError):
         labeler.label("\ud800 AF")
+
+
+@pytest.mark.parametrize(
+    "text", ["y" * 900_000, "links- und " + "y" * 900_000, "from lvh " * 20_000]
+)
+def test_no_length_of_a_word_or_a_statement_takes_for_ever(labeler, text):
+    # Work that grows with the square of these lengths would take minutes.
+    states = labeler.label(text).states
+    assert {name for name, state in states.items() if state != "unmentioned"} <= {"lvh"}

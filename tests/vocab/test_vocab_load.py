@@ -334,3 +334,26 @@ def test_same_phrase_twice(problems: Problems) -> None:
 def test_messages_hold_only_the_offending_part(problems: Problems) -> None:
     text = AXIS.replace("The axis points left.", "canary") + "      - {text: a, colour: red}\n"
     assert "canary" not in " ".join(said(problems(axis=text)))
+
+
+def test_v01_terms_cannot_make_a_phrase_of_millions_of_wordings(problems: Problems) -> None:
+    words = ", ".join(f"word{number}" for number in range(10))
+    terms = "".join(f"  t{number}: [{words}]\n" for number in range(9))
+    text = " ".join(f"{{t{number}}}" for number in range(9))
+    found = said(problems(axis=f"terms:\n{terms}{one_phrase(chr(34) + text + chr(34))}"))
+    assert found == [
+        f"axis.yaml:16:9: '{text}' stands for 1,000,000,000 wordings; at most 50,000: "
+        "give it fewer terms"
+    ]
+
+
+def test_an_id_whose_columns_would_be_those_of_another_is_refused(problems: Problems) -> None:
+    found = said(problems(axis=AXIS.replace("left_axis:", "state_left_axis:")))
+    assert found == [
+        "axis.yaml:2:3: 'state_left_axis' cannot be the id of a label: none begins with 'state_'"
+    ]
+
+
+def test_v10_a_class_of_characters_that_re2_lacks_is_named() -> None:
+    with pytest.raises(BadPattern, match="no class of characters has this name"):
+        compile_pattern(r"\p{Klingon}")
