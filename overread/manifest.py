@@ -12,12 +12,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any, Final
 
 from overread.errors import OverreadError, UsageError
-from overread.files import Fingerprint, atomic_write, input_file
+from overread.files import Fingerprint, atomic_write, fingerprint, input_file
 
 RUN_FILE: Final = "run.json"
 _PACKAGE: Final = "overread"
@@ -70,7 +71,10 @@ def versions(*packages: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What made an output folder. Paths among the options are kept as base names."""
+    """What made an output folder. Paths among the options are kept as base names.
+
+    ``outputs`` are the SHA-256 hashes of files of the folder, by their names.
+    """
 
     command: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +85,7 @@ class Manifest:
     counts: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     columns: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
     written: str | None = None
 
     def same_work(self, other: Manifest) -> bool:
@@ -157,6 +162,32 @@ class Manifest:
         }
         # Through JSON, so that a manifest read back equals the one written (tuples, paths).
         return json.dumps(work, sort_keys=True, default=_plain)
+
+
+def check_output(path: Path) -> Path:
+    """The path of an output, once its content is known to be what ``run.json`` beside it tells.
+
+    A file that is not listed there is taken as it is. Raises ``OverreadError`` where a file was
+    changed, cut off, or belongs to another run: parts of two runs side by side would be read
+    without a word (FAULTS Q02).
+    """
+    if not (path.parent / RUN_FILE).is_file() or not path.is_file():
+        return path
+    told = Manifest.read(path.parent).outputs.get(path.name)
+    about = path.stat()
+    if told is not None and _sha256(path, (about.st_size, about.st_mtime_ns)) != told:
+        raise OverreadError(
+            f"{path.parent.name}/{path.name} is not the file that {RUN_FILE} was written with: it "
+            "is damaged, or belongs to another run. Next step: make this output again with "
+            "--overwrite."
+        )
+    return path
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, _about: tuple[int, int]) -> str:
+    """The hash of a file, kept as long as its size and time of change stay."""
+    return fingerprint(path).sha256
 
 
 def _plain(value: object) -> Any:

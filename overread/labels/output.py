@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -12,9 +13,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from overread.errors import UsageError
-from overread.files import atomic_path
+from overread.files import atomic_path, fingerprint
 from overread.interrupt import uninterrupted
-from overread.manifest import RUN_FILE, Manifest
+from overread.manifest import RUN_FILE, Manifest, check_output
 from overread.report.spreadsheet import control_characters, neutral
 from overread.tables import (
     EVIDENCE_FILE,
@@ -42,7 +43,7 @@ def tables_of(format: str) -> tuple[str, ...]:
 
 class _Parquet:
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._writer: Any = None
 
     def write(self, piece: pl.DataFrame) -> None:
@@ -50,7 +51,7 @@ class _Parquet:
         if self._writer is None:
             # Page checksums, so that a flipped bit is found when the table is read (FAULTS Q02).
             self._writer = pq.ParquetWriter(
-                self._path, table.schema, compression="zstd", write_page_checksum=True
+                self.path, table.schema, compression="zstd", write_page_checksum=True
             )
         self._writer.write_table(table)
 
@@ -58,12 +59,12 @@ class _Parquet:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.close()
-            _to_disk(self._path)
+            _to_disk(self.path)
 
 
 class _Csv:
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._file: IO[bytes] = path.open("wb")
         self._header = True
         #: Cells in which control characters became spaces.
@@ -77,7 +78,7 @@ class _Csv:
     def close(self) -> None:
         if not self._file.closed:
             self._file.close()
-            _to_disk(self._path)
+            _to_disk(self.path)
 
 
 def _to_disk(path: Path) -> None:
@@ -108,6 +109,13 @@ class TableFiles:
         for writer in self._open.values():
             writer.close()
 
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of every table that was ended, by the name that it will have."""
+        return {
+            str(Path(table).with_suffix(f".{self._format}")): fingerprint(writer.path).sha256
+            for table, writer in self._open.items()
+        }
+
     def __call__(self, table: str, piece: pl.DataFrame) -> None:
         if table == RANKS_FILE and table not in tables_of(self._format):
             return
@@ -136,6 +144,7 @@ def table_files(
         sink = TableFiles(stack, folder, format, overwrite)
         yield sink
         sink.close()
+        hashes = sink.hashes()
         with uninterrupted():
             # Tables half renamed are neither the old nor the new: a process killed between two
             # renames must at least leave no run.json.
@@ -145,17 +154,18 @@ def table_files(
                     path.unlink(missing_ok=True)
             stack.close()
             if sink.manifest is not None:
-                sink.manifest.write(folder)
+                replace(sink.manifest, outputs=hashes).write(folder)
 
 
 def scan_table(folder: Path, table: str) -> pl.LazyFrame:
     """One table of the extraction in a folder.
 
-    Raises UsageError where there is none, or where it was written as CSV.
+    Raises UsageError where there is none, or where it was written as CSV, and OverreadError where
+    it is not the one that the extraction wrote.
     """
     path = folder / table
     if path.is_file():
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(check_output(path))
     if path.with_suffix(".csv").is_file():
         raise UsageError(
             f"{folder} holds CSV tables, and this needs Parquet. Next step: extract again with "

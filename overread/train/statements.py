@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from overread.errors import UsageError
-from overread.manifest import Manifest
+from overread.manifest import Manifest, check_output
 from overread.tables import (
     ASSERTION,
     END,
@@ -261,7 +261,7 @@ def _table(folder: Path, name: str, columns: list[str] | None) -> pa.Table:
             f"{folder.name} holds no {name}, and contrastive training reads statements. Next step: "
             "overread labels extract reports.csv"
         )
-    return pq.read_table(file, columns=columns)
+    return pq.read_table(check_output(file), columns=columns)
 
 
 def _meaning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 
 import polars as pl
 import pytest
@@ -124,6 +125,42 @@ def test_tables_that_are_gone_are_made_again(overread, reports, tmp_path):
     assert "--overwrite" in ran.err
     assert overread("labels", "extract", reports, "--overwrite").code == 0
     assert (tmp_path / OUT / "evidence.parquet").is_file()
+
+
+READERS = {
+    "labels.parquet": ("discrepancy", "report"),
+    "statements.parquet": ("vocab", "suggest"),
+    "report_statements.parquet": ("labels", "explain", "--id", "8"),
+    "evidence.parquet": ("labels", "explain", "--id", "8"),
+    "ranks.parquet": ("vocab", "diff", "as-it-came", "changed"),
+}
+
+
+@pytest.mark.parametrize("table", READERS)
+def test_q02_a_damaged_table_or_that_of_another_run_is_never_read(
+    overread, reports, tmp_path, table
+):
+    overread("vocab", "init", "as-it-came")
+    overread("vocab", "init", "changed")
+    axis = tmp_path / "changed" / "axis.yaml"
+    axis.write_text(axis.read_text() + "# a remark\n")
+    overread("labels", "extract", reports)
+    (tmp_path / "others.csv").write_text("ecg_id,machine,over_read\n8,AF,LVH\n")
+    overread("labels", "extract", "others.csv", "--out", "others")
+    path = tmp_path / OUT / table
+    whole = path.read_bytes()
+    rng = random.Random(table)
+    damaged = [whole[: len(whole) // 2], (tmp_path / "others" / table).read_bytes()]
+    for _ in range(5):
+        at = rng.randrange(len(whole))
+        damaged.append(whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        ran = overread(*READERS[table])
+        assert (ran.code, ran.out) == (1, "")
+        assert f"labels/{table} is not the file" in ran.err
+    path.write_bytes(whole)
+    assert overread(*READERS[table]).code == 0
 
 
 def test_tables_without_run_json_are_not_replaced_unasked(overread, reports, tmp_path):
