@@ -10,24 +10,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 from rapidfuzz.distance import OSA
 
-from overread.tables import N_EXPERT, N_MACHINE, SEGMENT, STATEMENT, TEXT
 from overread.text.lexicon import Lexicon
 from overread.text.match import Matcher
-from overread.text.segments import ASSERTING
 from overread.vocab.model import Role, Vocabulary
 from overread.workbench.decisions import key
+from overread.workbench.ground import Ground, Touched
 from overread.workbench.guess import Guess, Guesser
 from overread.workbench.likeness import Words
 from overread.workbench.opposites import Opposites
 from overread.workbench.otherside import OtherSide
-from overread.workbench.residue import JOINS, NUMBER, runs_of, without_units
+from overread.workbench.residue import JOINS
 from overread.workbench.wordings import Wording, shorter, wordings_in
 
 if TYPE_CHECKING:
@@ -59,8 +56,6 @@ _SURE: Final = 0.5  # from here on a label is as good as known
 _STEEP: Final = 1.5  # a label that is half as sure counts less than half
 _SAME: Final = 0.92  # so sure, a finding without a label says the same as a label's phrase
 
-Ints = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -89,13 +84,6 @@ class Suggestion:
     variants: tuple[Suggestion, ...] = ()
 
 
-class _Touched(NamedTuple):
-    """Readings that some wordings touch; ``separation`` is None where there is one reader."""
-
-    readings: float
-    separation: float | None
-
-
 @dataclass(slots=True)
 class _Group:
     """Wordings that one phrase stands for.
@@ -109,7 +97,7 @@ class _Group:
     alone: float = 0.0
     owners: frozenset[str] = frozenset()
 
-    def worth(self, touched: _Touched) -> float:
+    def worth(self, touched: Touched) -> float:
         """What the readings that hold one of the wordings count together.
 
         More where one reader writes it more often. What has no label and stands on both sides
@@ -153,7 +141,7 @@ def suggest(
     them comes back. The statements are read anew: the vocabulary may be another than the one that
     the extraction was made with. The result does not depend on ``workers``.
     """
-    ground = _Ground(extraction, vocabulary, workers)
+    ground = Ground(extraction, vocabulary, workers)
     lexicon = Matcher(vocabulary).lexicon
     found = wordings_in(ground.runs, ground.ecgs, least=_LEAST, most=_MOST)
     is_known = _known(vocabulary, lexicon)
@@ -165,7 +153,7 @@ def suggest(
     )
     # Rejected as a report spells it, or as it was suggested.
     read = {" ".join(lexicon.words(wording)) for wording in rejected}
-    groups = ground.without(groups, {*rejected, *read})
+    groups = _without(groups, {*rejected, *read}, ground)
     # The sure ones first: what they speak for parts the unknown words around it.
     ranked = _ranked([g for g in groups if g.guess.sure >= _SURE], ground, _POOL * limit)
     others = [group for group in groups if group.guess.sure < _SURE]
@@ -175,145 +163,7 @@ def suggest(
     ranked += _ranked(others, ground, _POOL * limit)
     ranked = _with_other_side(ranked, ground, OtherSide(extraction))
     heads = _clustered([group for group, _ in ranked], guesser.opposites)[:limit]
-    return [ground.suggestion(head, others, lexicon) for head, others in heads]
-
-
-class _Ground:
-    """The statements of an extraction, the runs in them, and what of these is spoken for."""
-
-    def __init__(self, extraction: Extraction, vocabulary: Vocabulary, workers: int | None) -> None:
-        self._extraction = extraction
-        held = extraction.statements.filter(pl.col(SEGMENT).is_in(list(ASSERTING)))
-        self._statements: Ints = held[STATEMENT].to_numpy().astype(np.int64)
-        self._texts = held[TEXT]
-        self._readings = {name: side.readings for name, side in extraction.summary.sides.items()}
-        sides = [held[name].to_numpy().astype(np.int64) for name in (N_MACHINE, N_EXPERT)]
-        self._often = sides[0] + sides[1]
-        runs, counts, run = runs_of(self._texts, vocabulary, workers=workers)
-        statement = np.repeat(np.arange(len(counts)), counts)
-        order = np.argsort(run, kind="stable")
-        self._holders = statement[order]
-        self._starts = np.searchsorted(run[order], np.arange(len(runs) + 1))
-        self._by_side: list[list[float]] = [
-            np.bincount(run, weights=side[statement], minlength=len(runs)).tolist()
-            for side in sides
-        ]
-        self.ecgs = [machine + expert for machine, expert in zip(*self._by_side, strict=True)]
-        self.runs = without_units(runs, self.ecgs)
-        #: 1 for each part that is unknown; what is chosen turns its parts to 0.
-        self._unknown = [
-            bytearray(each.whole or not part.owners for part in each.parts) for each in self.runs
-        ]
-        self._left = [bytearray(each) for each in self._unknown]
-
-    def touched(self, members: Sequence[Wording]) -> _Touched:
-        """How many readings some wordings touch, and how much more one reader writes them.
-
-        A reading counts by the share of the unknown words that nothing chosen before holds.
-        """
-        shares: dict[int, float] = {}
-        for wording in members:
-            for run, first, last in wording.spots:
-                left = self._left[run].count(1, first, last)
-                if left:
-                    share = left / self._unknown[run].count(1, first, last)
-                    shares[run] = max(share, shares.get(run, 0.0))
-        machine, expert = (
-            sum(share * side[run] for run, share in shares.items()) for side in self._by_side
-        )
-        return _Touched(machine + expert, self._separation(machine, expert))
-
-    def alone(self, wording: Wording) -> float:
-        """The share of its places where a wording is all that is unknown between two findings.
-
-        Beside a number or a slash it is a piece of something.
-        """
-        free = 0
-        for run, first, last in wording.spots:
-            parts, left = self.runs[run].parts, self._left[run]
-            beside = [at for at in (first - 1, last) if 0 <= at < len(parts)]
-            free += not any(
-                left[at] or parts[at].owners == NUMBER or "/" in parts[at].words for at in beside
-            )
-        return free / len(wording.spots)
-
-    def take(self, members: Sequence[Wording]) -> None:
-        """Speaks for every place where one of the wordings stands."""
-        for wording in members:
-            for run, first, last in wording.spots:
-                self._left[run][first:last] = bytes(last - first)
-
-    def without(self, groups: list[_Group], rejected: Collection[str]) -> list[_Group]:
-        """The groups without what a reader rejected, which is spoken for."""
-        out = []
-        for group in groups:
-            all_of_it = key(group.guess.wording) in rejected
-            gone = [w for w in group.members if all_of_it or key(" ".join(w.words)) in rejected]
-            self.take(gone)
-            group.members = [wording for wording in group.members if wording not in gone]
-            if group.members:
-                out.append(group)
-        return out
-
-    def readings(self, members: Sequence[Wording]) -> Ints:
-        """The numbers of the readings that hold any of the wordings."""
-        return self._extraction.readings_of(self._statements[self._holding(members)])
-
-    def suggestion(self, group: _Group, others: Sequence[_Group], lexicon: Lexicon) -> Suggestion:
-        """A group as it is shown, with its wordings and those spelled alike as variants."""
-        head = self._shown(group.guess, group.guess.wording, group.members, lexicon)
-        below = [
-            (" ".join(wording.words), each.guess, [wording])
-            for each in (group, *others)
-            for wording in sorted(each.members, key=lambda w: (-w.ecgs, w.words))
-            if " ".join(wording.words) != head.wording
-        ]
-        variants = tuple(
-            replace(self._shown(guess, text, members, lexicon), kind="variant")
-            for text, guess, members in below[:_SHOWN_VARIANTS]
-        )
-        return replace(head, variants=variants)
-
-    def _shown(
-        self, guess: Guess, text: str, members: Sequence[Wording], lexicon: Lexicon
-    ) -> Suggestion:
-        holding = self._holding(members)
-        often = holding[np.lexsort((holding, -self._often[holding]))][:_EXAMPLES]
-        examples = tuple(self._texts.gather(often))
-        readings = self._extraction.readings_of(self._statements[holding])
-        n_expert = int((readings % 2).sum())
-        n_machine = len(readings) - n_expert
-        words = tuple(w.text for w in lexicon.read(examples[0]) if w.text[0].isalnum())
-        kind: Literal["statement", "phrase", "variant"] = "phrase"
-        if any(wording.mended for wording in members):
-            kind = "variant"
-        elif any(wording.words == words for wording in members):
-            kind = "statement"
-        return Suggestion(
-            text,
-            kind,
-            n_machine,
-            n_expert,
-            len(np.unique(readings // 2)),
-            self._separation(n_machine, n_expert),
-            guess.label,
-            guess.reason,
-            examples,
-            guess.role,
-            guess.uncertain,
-            guess.unless,
-        )
-
-    def _holding(self, members: Sequence[Wording]) -> Ints:
-        runs = sorted({run for wording in members for run, _, _ in wording.spots})
-        slices = [self._holders[self._starts[run] : self._starts[run + 1]] for run in runs]
-        return np.unique(np.concatenate(slices))
-
-    def _separation(self, machine: float, expert: float) -> float | None:
-        if len(self._readings) < 2 or not all(self._readings.values()):
-            return None
-        shares = machine / self._readings["machine"], expert / self._readings["expert"]
-        return (shares[0] - shares[1]) / (sum(shares) or 1.0)
+    return [_suggestion(head, others, ground, lexicon) for head, others in heads]
 
 
 def _known(vocabulary: Vocabulary, lexicon: Lexicon) -> Callable[[Words], bool]:
@@ -339,7 +189,7 @@ def _known(vocabulary: Vocabulary, lexicon: Lexicon) -> Callable[[Words], bool]:
 
 
 def _rid_of_pieces(
-    found: list[Wording], guesses: dict[Words, Guess], ground: _Ground, labels: Collection[str]
+    found: list[Wording], guesses: dict[Words, Guess], ground: Ground, labels: Collection[str]
 ) -> list[Wording]:
     """The wordings that are one thing: no pieces of one, and no two things side by side.
 
@@ -371,7 +221,7 @@ def _rid_of_pieces(
 
 
 def _groups(
-    found: list[Wording], guesses: dict[Words, Guess], vocabulary: Vocabulary, ground: _Ground
+    found: list[Wording], guesses: dict[Words, Guess], vocabulary: Vocabulary, ground: Ground
 ) -> list[_Group]:
     groups: dict[tuple[str | None, str], _Group] = {}
     for wording in found:
@@ -410,11 +260,11 @@ def _labels_of(owners: frozenset[str], labels: Collection[str]) -> list[str]:
     return sorted(name for name in (owner.rstrip("?") for owner in owners) if name in labels)
 
 
-def _ranked(groups: list[_Group], ground: _Ground, most: int) -> list[tuple[_Group, _Touched]]:
+def _ranked(groups: list[_Group], ground: Ground, most: int) -> list[tuple[_Group, Touched]]:
     """The groups that count most, each after what those before it left, with what they touch."""
     heap = [(-g.worth(ground.touched(g.members)), g.guess.wording, n) for n, g in enumerate(groups)]
     heapq.heapify(heap)
-    out: list[tuple[_Group, _Touched]] = []
+    out: list[tuple[_Group, Touched]] = []
     while heap and len(out) < most:
         _, wording, number = heapq.heappop(heap)
         group = groups[number]
@@ -431,8 +281,8 @@ def _ranked(groups: list[_Group], ground: _Ground, most: int) -> list[tuple[_Gro
 
 
 def _with_other_side(
-    ranked: list[tuple[_Group, _Touched]], ground: _Ground, other: OtherSide
-) -> list[tuple[_Group, _Touched]]:
+    ranked: list[tuple[_Group, Touched]], ground: Ground, other: OtherSide
+) -> list[tuple[_Group, Touched]]:
     """Ranked again, now that it is known what the other reader says of the same ECGs."""
     for group, _ in ranked:
         said = other.says(ground.readings(group.members))
@@ -471,4 +321,64 @@ def _slip_of(head: _Group, other: _Group, opposites: Opposites) -> bool:
         and min(map(len, texts)) >= _SPELLED_FROM
         and bool(OSA.normalized_similarity(*texts, score_cutoff=_SPELLED_ALIKE))
         and not opposites.apart(*(text.split() for text in texts))
+    )
+
+
+def _without(groups: list[_Group], rejected: Collection[str], ground: Ground) -> list[_Group]:
+    """The groups without what a reader rejected, which is spoken for."""
+    out = []
+    for group in groups:
+        all_of_it = key(group.guess.wording) in rejected
+        gone = [w for w in group.members if all_of_it or key(" ".join(w.words)) in rejected]
+        ground.take(gone)
+        group.members = [wording for wording in group.members if wording not in gone]
+        if group.members:
+            out.append(group)
+    return out
+
+
+def _suggestion(
+    group: _Group, others: Sequence[_Group], ground: Ground, lexicon: Lexicon
+) -> Suggestion:
+    """A group as it is shown, with its wordings and those spelled alike as variants."""
+    head = _shown(group.guess, group.guess.wording, group.members, ground, lexicon)
+    below = [
+        (" ".join(wording.words), each.guess, [wording])
+        for each in (group, *others)
+        for wording in sorted(each.members, key=lambda w: (-w.ecgs, w.words))
+        if " ".join(wording.words) != head.wording
+    ]
+    variants = tuple(
+        replace(_shown(guess, text, members, ground, lexicon), kind="variant")
+        for text, guess, members in below[:_SHOWN_VARIANTS]
+    )
+    return replace(head, variants=variants)
+
+
+def _shown(
+    guess: Guess, text: str, members: Sequence[Wording], ground: Ground, lexicon: Lexicon
+) -> Suggestion:
+    examples = ground.examples(members, _EXAMPLES)
+    readings = ground.readings(members)
+    n_expert = int((readings % 2).sum())
+    n_machine = len(readings) - n_expert
+    words = tuple(w.text for w in lexicon.read(examples[0]) if w.text[0].isalnum())
+    kind: Literal["statement", "phrase", "variant"] = "phrase"
+    if any(wording.mended for wording in members):
+        kind = "variant"
+    elif any(wording.words == words for wording in members):
+        kind = "statement"
+    return Suggestion(
+        text,
+        kind,
+        n_machine,
+        n_expert,
+        len(np.unique(readings // 2)),
+        ground.separation(n_machine, n_expert),
+        guess.label,
+        guess.reason,
+        examples,
+        guess.role,
+        guess.uncertain,
+        guess.unless,
     )
