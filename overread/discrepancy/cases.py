@@ -31,6 +31,7 @@ from overread.tables import (
     VOCAB_LINE,
 )
 
+_LISTED: Final = 20  # groups that a message names
 _CELLS: Final[dict[str, tuple[int, ...]]] = {
     "added": (EXPERT_ONLY,),
     "removed": (MACHINE_ONLY,),
@@ -78,11 +79,18 @@ def selected(
     for strata, name in groups:
         if name not in strata.names:
             raise UsageError(
-                f"{strata.column!r} has no group {name!r}; it has {', '.join(strata.names)}. "
-                "Next step: name one of these."
+                f"{strata.column!r} has no group {name!r}; it has {_listed(strata.names)}. "
+                "Next step: name one that the table has."
             )
         out &= strata.codes == strata.names.index(name)
     return out
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Groups by name; as many as there are patients are no groups, and are only counted."""
+    if len(names) > _LISTED:
+        return f"{len(names):,} groups"
+    return ", ".join(map(repr, names))
 
 
 def cases_frame(pairs: Pairs, keep: npt.NDArray[np.bool_], labels: Sequence[str]) -> pl.DataFrame:

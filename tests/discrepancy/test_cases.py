@@ -212,3 +212,11 @@ def test_the_athletes_by_hand(
     assert deleted["Borderline ECG"] == 5  # 001, 002, 004, 008, 009
     assert deleted["Otherwise normal ECG"] == 3  # 005, 006, 012
     assert deleted["Abnormal ECG"] == 4  # 003, 007, 013, 014; 010 says EKG
+
+
+def test_p01_a_group_for_every_patient_is_not_listed(compare: Callable[..., Discrepancy]) -> None:
+    names = [f"NAME{number}" for number in range(30)]  # "unknown" is a group too
+    frame = pl.DataFrame({"machine_x": [1] * 30, "expert_x": [0] * 30, "ward": names})
+    with pytest.raises(UsageError, match="'ward' has no group 'B'; it has 31 groups") as refused:
+        compare(frame).cases("x", "removed", by=[("ward", "B")])
+    assert "NAME" not in str(refused.value)
