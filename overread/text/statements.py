@@ -204,9 +204,7 @@ class _Wrapping(NamedTuple):
     ends: set[str]  # at the end of a line, inside a phrase: bundle, inferior
     starts: set[str]  # at the start of a line: branch, deviation
     answers: set[str]  # the same, unless a capital opens a statement: on, was
-    alone: set[
-        str
-    ]  # whole cues that, alone on a line, speak of the line before: cannot be excluded
+    alone: set[str]  # whole hedges that, alone on a line, speak of the line before
     hedges: set[str]  # with a capital inside a line they open a statement: Possible, Consider
 
 
