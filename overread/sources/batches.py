@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from overread.files import Fingerprint
+
+if TYPE_CHECKING:
+    import polars as pl  # the check of delimited text runs where it is not installed
 
 Duplicates = Literal["error", "first", "last"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from rapidfuzz import process
 
 from overread.errors import TableError, UsageError
 from overread.sources.batches import Columns
+from overread.sources.sniff import looks_like_data
 from overread.tables import (
     ID,
     ID_NAMES,
@@ -133,15 +133,6 @@ def _nearest(found: Sequence[str]) -> str:
         if (match := process.extractOne(plain_name(name), usual, score_cutoff=75))
     ]
     return f"The nearest is {max(near)[1]!r}. " if near else ""
-
-
-def looks_like_data(names: Sequence[str]) -> bool:
-    """Whether a first line is rather a row than a header; then its cells stay out of messages.
-
-    >>> looks_like_data(["1", "JOHN SMITH", "AF"]), looks_like_data(["id", "12_lead"])
-    (True, False)
-    """
-    return any(len(name) > 60 or re.fullmatch(r"[\d.,:/ -]+", name) for name in names)
 
 
 def _list(names: Sequence[str], *, most: int = 40) -> str:

@@ -1,164 +1,50 @@
-"""Delimited text: the header, the structural check, and polars behind it."""
+"""Delimited text as frames: polars behind the structural check."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 from overread.errors import TableError
-from overread.sources.batches import MAX_CELL, Tally
-from overread.sources.columns import looks_like_data
-from overread.sources.csv_guard import Slice, guarded_slices
+from overread.sources.batches import Tally
+from overread.sources.csv_guard import Slice
+from overread.sources.csv_text import DELIMITERS, CsvText
 from overread.sources.raw import Bad, Rows
-from overread.sources.sniff import Utf8Text
-
-_DELIMITERS: Final = {",": "comma", "\t": "tab", ";": "semicolon"}
-_HEADER_LIMIT: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    names: tuple[str, ...]
-    delimiter: str
-    lines: int
 
 
 class CsvTable:
-    """A CSV, TSV or semicolon table. The delimiter is decided from the header alone.
+    """A CSV, TSV or semicolon table; ``how`` are the options of `CsvText`.
 
-    An empty unquoted cell is null, a quoted empty one is "". Raises ``TableError`` for a header
-    that cannot be read safely; see `guarded_slices` for the rows.
+    An empty unquoted cell is null, a quoted empty one is "".
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        delimiter: str | None = None,
-        encoding: str = "utf-8",
-        escape: str | None = None,
-        max_cell: int = MAX_CELL,
-        quarantine: bool = False,
-    ) -> None:
+    def __init__(self, path: Path, **how: Any) -> None:
+        self._text = CsvText(path, **how)
         self.paths: tuple[Path, ...] = (path,)
         self.file = path.name
-        self._delimiter = delimiter
-        self._encoding = encoding
-        self._escape = escape
-        self._max_cell = max_cell
-        self._quarantine = quarantine
-        with closing(self._open()) as stream:
-            self._header, _ = self._begin(stream)
-        self.columns = self._header.names
-        self.name = f"{_DELIMITERS[self._header.delimiter]}-separated table"
+        self.columns = self._text.names
+        self.name = f"{DELIMITERS[self._text.delimiter]}-separated table"
 
     def frames(self, names: Sequence[str], *, tally: Tally, bad: Bad) -> Iterator[Rows]:
         """See `RawTable.frames`."""
         named = [pl.col(str(self.columns.index(name))).alias(name) for name in names]
         rows_before = tally.rows_in
-        with closing(self._open()) as stream:
-            header, rest = self._begin(stream)
-            if header != self._header:
-                raise TableError(f"{self.file} changed while it was read. Next step: run again.")
-            for one in guarded_slices(
-                _Rest(rest, stream),
-                file=self.file,
-                fields=len(self.columns),
-                delimiter=header.delimiter,
-                max_cell=self._max_cell,
-                quarantine=self._quarantine,
-                first_line=header.lines + 1,
-            ):
-                tally.rows_in += len(one.rows) + len(one.bad)
-                tally.note("blank lines", one.blank)
-                tally.note("last row has no line end", int(one.unended))
-                for number, code in one.bad:
-                    tally.drop(code)
-                    bad.append((number, code))
-                if len(one.rows):
-                    yield Rows(self._parsed(one).select(named), one.rows)
+        for one in self._text.slices():
+            tally.rows_in += len(one.rows) + len(one.bad)
+            tally.note("blank lines", one.blank)
+            tally.note("last row has no line end", int(one.unended))
+            for number, code in one.bad:
+                tally.drop(code)
+                bad.append((number, code))
+            if len(one.rows):
+                yield Rows(self._parsed(one).select(named), one.rows)
         if tally.rows_in == rows_before:
             raise TableError(
                 f"{self.file} has a header and 0 reports. Next step: check the export."
             )
-
-    def _open(self) -> Utf8Text:
-        return Utf8Text(self.paths[0], encoding=self._encoding, escape=self._escape)
-
-    def _begin(self, stream: Utf8Text) -> tuple[_Header, bytes]:
-        """The header, and the bytes already read behind it."""
-        text = b""
-        while (end := _record_end(text)) is None:
-            fresh = stream.read(1 << 16)
-            if not fresh and text.strip(b"\r\n"):
-                end = len(text)
-                break
-            if not fresh:
-                raise TableError(f"{self.file} is empty. Next step: export it again.")
-            text = (text + fresh).lstrip(b"\r\n") if not text else text + fresh
-            if len(text) > _HEADER_LIMIT:
-                raise self._bad_header("is longer than 1 MiB or has a quote that never closes")
-        return self._parse_header(text[:end]), text[end:]
-
-    def _parse_header(self, text: bytes) -> _Header:
-        line = text.rstrip(b"\n").removesuffix(b"\r")
-        if b"\0" in line:
-            raise self._bad_header("holds a NUL byte")
-        if line.startswith(b"#"):
-            raise self._bad_header("begins with '#', and comment lines are not read", "remove it")
-        if b"\r" in _unquoted(line):
-            raise TableError(
-                f"{self.file}: its lines end with a carriage return alone (old Macintosh). "
-                "Next step: re-save it with the line ends of Windows or Unix."
-            )
-        try:
-            header = line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise self._bad_header("is not UTF-8", "give --encoding cp1252") from None
-        delimiter = self._delimiter or self._decided(_unquoted(line))
-        cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter))
-        if b'"' in line:
-            self._check_quotes(line, fields=len(cells), delimiter=delimiter)
-        names = tuple(cell.strip() for cell in cells)
-        for name in names:
-            places = [place for place, other in enumerate(names, 1) if other == name and name]
-            if len(places) > 1:
-                listed = ", ".join(f"{place}." for place in places)
-                # In a file without a header this "name" would be a cell.
-                shown = "a column name" if looks_like_data(names) else f"column {name!r}"
-                raise TableError(
-                    f"{self.file}: {shown} appears {len(places)} times "
-                    f"({listed} column). Next step: rename one."
-                )
-        return _Header(names, delimiter, text.count(b"\n"))
-
-    def _check_quotes(self, line: bytes, *, fields: int, delimiter: str) -> None:
-        try:
-            one = io.BytesIO(line + b"\n")
-            list(guarded_slices(one, file=self.file, fields=fields, delimiter=delimiter))
-        except TableError:
-            raise self._bad_header("has a quote inside a name or one that never closes") from None
-
-    def _decided(self, header: bytes) -> str:
-        present = [mark for mark in _DELIMITERS if mark.encode() in header]
-        if len(present) > 1:
-            listed = " and ".join(_DELIMITERS[mark] for mark in present)
-            raise self._bad_header(
-                f"holds more than one delimiter ({listed})",
-                "give --input-format csv, tsv or semicolon",
-            )
-        return present[0] if present else ","
-
-    def _bad_header(self, rule: str, step: str = "mend the first line") -> TableError:
-        return TableError(f"{self.file}: the header {rule}. Next step: {step}.")
 
     def _parsed(self, one: Slice) -> pl.DataFrame:
         """The slice as text columns "0", "1", ...; refused unless every byte came through."""
@@ -167,44 +53,15 @@ class CsvTable:
                 one.data,
                 has_header=False,
                 schema={str(place): pl.String for place in range(len(self.columns))},
-                separator=self._header.delimiter,
+                separator=self._text.delimiter,
                 quote_char='"',
                 infer_schema=False,
                 raise_if_empty=False,
                 glob=False,
             )
-            cells = frame.select(pl.all().str.len_bytes().cast(pl.UInt64).sum())
-            same = frame.height == len(one.rows) and sum(cells.row(0)) == one.cell_bytes
         except pl.exceptions.PolarsError:
             # polars quotes cells in its messages, so none of its text goes on.
-            same = False
-        if not same:
-            raise TableError(
-                f"{self.file}: rows {one.rows[0]} to {one.rows[-1]} are not read alike by the "
-                "check and the parser. Next step: re-save the file as plain CSV."
-            )
+            frame = pl.DataFrame()
+        cells = frame.select(pl.all().str.len_bytes().cast(pl.UInt64).sum())
+        self._text.refuse_unlike(one, frame.height, sum(cells.row(0)) if frame.height else 0)
         return frame
-
-
-class _Rest:
-    """What was read ahead, then the stream."""
-
-    def __init__(self, ahead: bytes, stream: Utf8Text) -> None:
-        self._ahead = ahead
-        self._stream = stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        ahead, self._ahead = self._ahead, b""
-        return ahead + self._stream.read(size - len(ahead)) if ahead else self._stream.read(size)
-
-
-def _record_end(text: bytes) -> int | None:
-    """Where the first record ends (behind its line feed), or None."""
-    data = np.frombuffer(text, dtype=np.uint8)
-    inside = np.bitwise_xor.accumulate((data == ord('"')).view(np.uint8)).astype(np.bool_)
-    ends = np.flatnonzero((data == ord("\n")) & ~inside)
-    return int(ends[0]) + 1 if len(ends) else None
-
-
-def _unquoted(line: bytes) -> bytes:
-    return b"".join(line.split(b'"')[::2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -163,3 +164,12 @@ def starts_as_json(path: Path) -> bool:
     """Whether the first character that is not blank opens a JSON object."""
     with path.open("rb") as file:
         return file.read(HEAD).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def looks_like_data(names: Sequence[str]) -> bool:
+    """Whether a first line is rather a row than a header; then its cells stay out of messages.
+
+    >>> looks_like_data(["1", "JOHN SMITH", "AF"]), looks_like_data(["id", "12_lead"])
+    (True, False)
+    """
+    return any(len(name) > 60 or re.fullmatch(r"[\d.,:/ -]+", name) for name in names)
