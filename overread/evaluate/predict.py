@@ -45,18 +45,23 @@ def predict(
     where the folder holds these very predictions.
     """
     import pyarrow as pa
-    import torch
 
     from overread.signals.store_writer import write_table
+    from overread.train import ranks
     from overread.train.checkpoint import MODEL_FILE
     from overread.train.model import open_model
 
-    device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    device = ranks.chosen(device)
     file = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
     model = open_model(file, device)
     out = output_folder(out)
     resample = model.metadata["preprocessing"]["resample"] or "linear"
     with locked(out), _store(source, out, resample, console) as (store, code):
+        if not len(store):
+            raise OverreadError(
+                f"{source.name} holds 0 windows to score. Next step: overread signals import says "
+                "why recordings are left out; overread signals info how many a store holds."
+            )
         planned = Manifest(
             _COMMAND,
             options={

@@ -15,14 +15,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from overread.errors import UsageError
+
 
 @contextmanager
 def joined(device: str) -> Iterator[torch.device]:
     """The device of this process; under `torchrun`, with the other processes joined.
 
-    ``device`` is "auto" (a GPU where there is one), "cpu" or "cuda".
+    ``device`` is that of `chosen`.
     """
-    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    cuda = chosen(device) == "cuda"
     here = (
         torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
     )
@@ -36,6 +38,21 @@ def joined(device: str) -> Iterator[torch.device]:
         yield here
     finally:
         dist.destroy_process_group()
+
+
+def chosen(device: str) -> str:
+    """The "cpu" or "cuda" that "auto" (a GPU where there is one), "cpu" or "cuda" stands for.
+
+    Raises ``UsageError`` where there is no GPU and one was asked for.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            f"--device cuda: torch {torch.__version__} finds no GPU. Next step: --device cpu, or "
+            "install the torch for this machine's GPU and driver."
+        )
+    return device
 
 
 def rank() -> int:

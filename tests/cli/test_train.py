@@ -16,6 +16,8 @@ pytest.importorskip("numba")
 from rich.console import Console  # noqa: E402
 
 from overread.labels.run import write_extraction  # noqa: E402
+from overread.manifest import Manifest  # noqa: E402
+from overread.signals.store_writer import writing_store  # noqa: E402
 from overread.signals.synth import write_corpus  # noqa: E402
 from overread.sources.open import open_source  # noqa: E402
 
@@ -91,6 +93,23 @@ def test_recordings_of_any_format_are_scored(overread, corpus, shared):
         "predictions.parquet",
         "run.json",
     ]
+
+
+def test_a_store_without_windows_is_not_scored(overread, corpus):
+    assert overread("train", *QUICK).code == 0
+    with writing_store(Path("empty"), Manifest("test"), overwrite=False) as writer:
+        writer.finish({})
+    done = overread("predict", "overread-out/runs/supervised-expert", "empty")
+    assert done.code == 1
+    assert "empty holds 0 windows" in done.err
+    assert "Next step" in done.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_a_usage_error(overread, corpus):
+    done = overread("train", *QUICK, "--device", "cuda")
+    assert done.code == 2
+    assert "finds no GPU. Next step: --device cpu" in done.err
 
 
 def test_dry_run_tells_and_writes_nothing(overread, corpus):
