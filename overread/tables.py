@@ -30,6 +30,12 @@ STATE_CODES: Final = {name: code for code, name in enumerate(STATES)}
 #: What a person may ask an uncertain mention to count as.
 POLICIES: Final = ("positive", "negative", "missing")
 
+#: What a cell of text may say in a column of decisions; None is a blank.
+DECISIONS: Final = {
+    "": None, "1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1,
+    "true": 1, "false": 0, "True": 1, "False": 0, "TRUE": 1, "FALSE": 0,
+}  # fmt: skip
+
 MISSING: Final = -1  # label value of "missing by policy"; null means: that side has no reading
 
 #: The order of the leads in every signal.

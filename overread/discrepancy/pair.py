@@ -12,6 +12,7 @@ import polars as pl
 
 from overread.errors import TableError, UsageError
 from overread.tables import (
+    DECISIONS,
     ID,
     MISSING,
     POLICIES,
@@ -256,19 +257,13 @@ def _check_states(
         )
 
 
-_READ: Final = {
-    "": None, "1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1,
-    "true": 1, "false": 0, "True": 1, "False": 0, "TRUE": 1, "FALSE": 0,
-}  # fmt: skip
-
-
 def _values(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The column as int8 1, 0, -1 or null, and where it holds anything else."""
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
         column = column.str.strip_chars()
-        values = column.replace_strict(_READ, default=None, return_dtype=pl.Int8)
+        values = column.replace_strict(DECISIONS, default=None, return_dtype=pl.Int8)
         blank = column.is_null() | (column == "")
     elif column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
         numbers = column.cast(pl.Float64).fill_nan(None)

@@ -22,15 +22,14 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from overread.errors import OverreadError, UsageError
+from overread.errors import OverreadError, TableError, UsageError
 from overread.manifest import RUN_FILE
 from overread.signals.splits import SPLITS, split_of
 from overread.signals.store import Store, open_store
 from overread.tables import ID, LEADS, PATIENT, SOURCES
 from overread.train.config import TrainConfig
-from overread.train.label_table import label_values, read_label_table, split_names
+from overread.train.label_table import read_label_table
 
-LABELS_FOLDER: Final = Path("overread-out/labels")
 STORES: Final = (Path("overread-out/store"), Path("overread-out/synth/store"))
 
 SMALLEST_SD: Final = 0.005  # mV: a lead flatter than this is not blown up by z-scoring
@@ -101,29 +100,30 @@ class Batch(NamedTuple):
 def load_corpus(config: TrainConfig) -> Corpus:
     """Joins the store with the label table and checks both.
 
-    Raises ``UsageError`` where under 99 % of the windows have a row and that was not allowed, where
+    Raises ``TableError`` where under 99 % of the windows have a row and that was not allowed, where
     a patient stands in two splits, or where nothing is left to learn from.
     """
     store = open_store(config.store) if config.store else _first_store()
     records = store.records
     ecgs = records[ID].cast(pa.string())
-    table, labels, folder = read_label_table(config, ecgs)
-    row = pc.index_in(ecgs, value_set=table[ID].combine_chunks())
+    table = read_label_table(config, ecgs)
+    row = pc.index_in(ecgs, value_set=table.frame[ID].combine_chunks())
     found = np.flatnonzero(row.is_valid().to_numpy())
+    unseen = len(table.frame) - len(pc.unique(row.drop_null()))
     notes = [
         f"{len(found):,} of {len(store):,} windows have labels, {len(store) - len(found):,} have "
-        f"not; {len(table) - len(pc.unique(row.drop_null())):,} labelled ECGs have no signal"
+        f"not; {unseen:,} labelled ECGs have no signal"
     ]
     if not len(found) or (len(found) < _MATCHED * len(store) and not config.allow_unmatched):
-        raise UsageError(
+        raise TableError(
             f"{notes[0]}. Next step: give the label table of these ECGs, or --allow-unmatched to "
             "train on those that match."
         )
     table_row = row.drop_null().to_numpy().astype(np.int64)
     ids = records[ID].take(found).to_pylist()
-    values = {source: label_values(table, source, labels)[table_row] for source in SOURCES}
+    values = {source: table.values(source)[table_row] for source in SOURCES}
     if config.split_column:
-        names = split_names(table, config.split_column)[table_row]
+        names = table.splits(config.split_column)[table_row]
     elif config.split == "record":
         names = np.array([split_of(None, id) for id in ids])
     else:
@@ -134,11 +134,12 @@ def load_corpus(config: TrainConfig) -> Corpus:
     told = config.split_column or config.split == "record"
     training = found[splits["train"]] if told else store.indices("train")
     patient = np.unique(keys, return_inverse=True)[1]
+    notes += table.notes
     notes += _shared_patients(patient, splits, allowed=config.split == "record")
     hashes = _hashes(store, ids, names, values[config.labels])
     corpus = Corpus(
-        store, labels, found, table_row, values, np.unique(ids, return_inverse=True)[1], patient,
-        splits, *hashes, *folder, training, notes,
+        store, table.labels, found, table_row, values, np.unique(ids, return_inverse=True)[1],
+        patient, splits, *hashes, table.vocabulary, table.extraction, training, notes,
     )  # fmt: skip
     _check_norm(corpus.store, corpus.rows)
     return _to_learn_from(corpus, keys, config)
@@ -345,7 +346,7 @@ def _shared_patients(patient: Integers, splits: dict[str, Integers], *, allowed:
         if count or allowed
     ]
     if told and not allowed:
-        raise UsageError(f"{'; '.join(told)}. Next step: split by patient.")
+        raise TableError(f"{'; '.join(told)}. Next step: split by patient.")
     return told
 
 
@@ -363,19 +364,25 @@ def _check_norm(store: Store, rows: Integers) -> None:
 def _to_learn_from(corpus: Corpus, keys: list[str], config: TrainConfig) -> Corpus:
     """Leaves out ECGs without any known label, and training patients beyond the fraction."""
     known = np.any(corpus.values[config.labels] >= 0, axis=1)
+    out = {"in no split": len(corpus.rows) - sum(map(len, corpus.splits.values()))}
+    unknown = f"without a known {config.labels} label"
+    out[unknown] = 0
     for name in ("train", "validation"):
         at = corpus.splits[name]
         corpus = corpus.only(name, at[known[at]])
+        out[unknown] += len(at) - len(corpus.splits[name])
     train = corpus.splits["train"]
     corpus = corpus.only("train", train[_some([keys[at] for at in train], config.fraction)])
+    out["beyond --fraction"] = len(train) - len(corpus.splits["train"])
     for name in ("train", "validation"):
         if not len(corpus.splits[name]):
-            raise UsageError(
+            raise TableError(
                 f"no ECG of the split {name} has a known {config.labels} label. Next step: look at "
                 "the label table, the splits and --fraction."
             )
-    sizes = ", ".join(f"{name} {len(at):,}" for name, at in corpus.splits.items())
-    corpus.notes.append(f"windows: {sizes}")
+    sizes = [f"{name} {len(at):,}" for name, at in corpus.splits.items()]
+    sizes += [f"{count:,} {why}" for why, count in out.items() if count]
+    corpus.notes.append(f"windows: {', '.join(sizes)}")
     return corpus
 
 

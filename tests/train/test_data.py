@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overread.errors import OverreadError, TableError, UsageError
+from overread.errors import OverreadError, TableError
 from overread.signals.store import open_store
 from overread.train.checkpoint import load_state
 from overread.train.data import (
@@ -68,18 +68,39 @@ def test_csv_tables_keep_their_ids(tmp_path, config):
 def test_unmatched_windows_are_refused_unless_allowed(tmp_path, files, config):
     table = pq.read_table(files.table)
     pq.write_table(table.slice(0, ECGS - 3), tmp_path / "short.parquet")
-    with pytest.raises(UsageError, match=r"157 of 160 windows have labels.*--allow-unmatched"):
+    with pytest.raises(TableError, match=r"157 of 160 windows have labels.*--allow-unmatched"):
         load_corpus(config(label_table=str(tmp_path / "short.parquet")))
     corpus = load_corpus(config(label_table=str(tmp_path / "short.parquet"), allow_unmatched=True))
     assert len(corpus.rows) == ECGS - 3
+
+
+def test_the_account_of_the_windows_adds_up(tmp_path, config):
+    # Of ten patients with two ECGs each: who is in no split, of whom nothing is known.
+    write_store(tmp_path / "s", [0] * 20, [0] * 20)
+    rows = [f"e{at},{'' if at in (2, 3, 8) else at % 2}," for at in range(20)]
+    parts = ["train"] * 8 + ["val"] * 4 + ["test"] * 5 + [""] * 3
+    text = "\n".join(row + part for row, part in zip(rows, parts, strict=True))
+    (tmp_path / "t.csv").write_text(f"id,expert_x,part\n{text}\n")
+    given = {"store": str(tmp_path / "s"), "label_table": str(tmp_path / "t.csv")}
+    whole = load_corpus(config(**given, split_column="part"))
+    assert whole.notes[-1] == (
+        "windows: train 6, validation 3, test 5, 3 in no split, 3 without a known expert label"
+    )
+    part = load_corpus(config(**given, split_column="part", fraction=0.4))
+    told = [int(word) for word in part.notes[-1].replace(",", "").split() if word.isdigit()]
+    assert part.notes[-1].endswith(" beyond --fraction")
+    assert sum(told) == 20
 
 
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
         ({"id": ["e0"] * ECGS}, "come twice"),
-        ({"expert_tall": pa.array([2] * ECGS, pa.int8())}, "'expert_tall' holds other values"),
-        ({"expert_tall": ["yes"] * ECGS}, "'expert_tall' holds other values"),
+        (
+            {"expert_tall": pa.array([2] * ECGS, pa.int8())},
+            "row 1, column 'expert_tall': something else",
+        ),
+        ({"expert_tall": ["yes"] * ECGS}, "row 1, column 'expert_tall': something else"),
     ],
 )
 def test_wrong_label_tables_are_refused(tmp_path, config, columns, told):
@@ -106,7 +127,7 @@ def test_a_table_of_plain_labels_is_one_readers(tmp_path, config):
 def test_r23_patients_in_two_splits_are_refused(tmp_path, config):
     part = ["train", "test"] * (ECGS // 2)  # both ECGs of each patient
     write_table(tmp_path / "t.parquet", [0] * ECGS, [0] * ECGS, part=part)
-    with pytest.raises(UsageError, match="80 patients stand both in train and in test"):
+    with pytest.raises(TableError, match="80 patients stand both in train and in test"):
         load_corpus(config(label_table=str(tmp_path / "t.parquet"), split_column="part"))
 
 
