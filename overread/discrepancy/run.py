@@ -66,10 +66,11 @@ def write_report(
     if up_to_date:
         console.print(f"up to date: {folder}", highlight=False)
         return
-    pairs, texts = open_pairs(
-        source, expert, told=lambda line: console.print(line, highlight=False)
-    )
+    pairs, texts = open_pairs(source, expert, told=lambda line: _tell(console, line))
     found = Discrepancy(pairs, texts, replicates=replicates, seed=seed, workers=workers)
+    for one in by:
+        for note in found.grouped(one).notes:
+            _tell(console, note)
     published: dict[str, Any] | None = None
     if release:
         paths = [*_releases(against), *_releases([folder], missing_ok=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -33,12 +33,24 @@ _BLANK: Final = ("", "na", "n/a", "nan", "none", "null", "unknown", "?")
 class Strata:
     """A column as groups: their names in order, and the group of each ECG (int64 from 0).
 
-    "unknown" is last and always there, so that the groups add up to all ECGs.
+    "unknown" is last and always there, so that the groups add up to all ECGs. ``unread`` of them
+    are there for a cell that is no number, or an impossible one, among numbers.
     """
 
     column: str
     names: tuple[str, ...]
     codes: npt.NDArray[np.int64]
+    unread: int = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know of cells that were not read."""
+        if not self.unread:
+            return []
+        return [
+            f"by {self.column}: {self.unread:,} ECGs are unknown because their cell holds no "
+            "number or an impossible one"
+        ]
 
 
 def strata_by(pairs: Pairs, column: str, cuts: Sequence[float] = ()) -> Strata:
@@ -50,24 +62,34 @@ def groups_of(ecgs: pl.DataFrame, column: str, cuts: Sequence[float] = ()) -> St
     """The groups of a column of a frame with a row per ECG.
 
     Years and texts are groups of their own, other numbers are put in bands ("40 to 59"); ``cuts``
-    are lower limits of bands of your own. Blank cells, ages outside 0 to 120 and years before 1950
-    are "unknown". Raises UsageError where there is no such column or ``cuts`` do not rise.
+    are lower limits of bands of your own. A column is numbers where most of its cells are. Blank
+    cells, texts among numbers, ages outside 0 to 120 and years before 1950 are "unknown". Raises
+    UsageError where there is no such column, ``cuts`` do not rise or there is no number for them.
     """
     texts = _column(ecgs, column)
     numbers = texts.cast(pl.Float64, strict=False)
-    known = texts.is_not_null()
-    if cuts:
-        return _bands(column, _plausible(column, numbers), _checked(cuts))
-    if not known.any() or not (numbers.is_finite().fill_null(False) | ~known).all():
+    numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
+    known, read = texts.count(), numbers.count()
+    if cuts and known and not read:
+        raise UsageError(
+            f"column {column!r} holds no numbers to put in bands. Next step: --by {column} for "
+            "groups by text."
+        )
+    if not cuts and 2 * read <= known:
         return _named(column, texts)
     numbers = _plausible(column, numbers)
-    distinct = numbers.drop_nulls().n_unique()
-    whole = bool((numbers.drop_nulls() % 1 == 0).all())
-    if whole and (_is_year(column, numbers) or distinct <= _MOST_BANDS):
-        told = {number: _told(number) for number in numbers.drop_nulls().unique().to_list()}
-        named = numbers.replace_strict(told, default=None, return_dtype=pl.String)
-        return _named(column, named, order=numbers)
-    return _bands(column, numbers, _round_cuts(numbers))
+    unread = known - numbers.count()
+    if cuts:
+        return replace(_bands(column, numbers, _checked(cuts)), unread=unread)
+    is_year = _is_year(column, numbers)
+    few = numbers.drop_nulls().n_unique() <= _MOST_BANDS
+    if not (numbers.drop_nulls() % 1 == 0).all() or not (is_year or few):
+        return replace(_bands(column, numbers, _round_cuts(numbers)), unread=unread)
+    if read < known and not is_year and not _is_age(column):
+        return _named(column, texts)  # codes, such as those of sites, with texts among them
+    told = {number: _told(number) for number in numbers.drop_nulls().unique().to_list()}
+    named = numbers.replace_strict(told, default=None, return_dtype=pl.String)
+    return replace(_named(column, named, order=numbers), unread=unread)
 
 
 def strata_over_time(pairs: Pairs, column: str) -> Strata:
@@ -133,7 +155,7 @@ def _plausible(column: str, numbers: pl.Series) -> pl.Series:
         low, high = _AGES
     elif _is_year(column, numbers):
         low, high = _YEARS
-    keep = numbers.is_between(low, high) & numbers.is_finite()
+    keep = numbers.is_between(low, high)
     return numbers.set(~keep.fill_null(False), None)
 
 
@@ -151,6 +173,8 @@ def _is_year(column: str, numbers: pl.Series) -> bool:
 
 
 def _checked(cuts: Sequence[float]) -> list[float]:
+    if not np.isfinite(cuts).all():
+        raise UsageError(f"bands {list(cuts)} are not all finite. Next step: --by age:40,60,80")
     if any(low >= high for low, high in pairwise(cuts)):
         raise UsageError(f"bands {list(cuts)} do not rise. Next step: --by age:40,60,80")
     return list(cuts)

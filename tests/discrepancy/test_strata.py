@@ -57,6 +57,13 @@ def test_groups_equal_pandas_and_add_up(rows: list[tuple[Any, ...]]) -> None:
     else:
         middle = "40 to 59"
     slow["by age"] = slow["by age"].replace("40 to under 60", middle)
+    if (
+        not pd.to_numeric(slow["age"], errors="coerce").notna().any()
+        and (slow["age"] == "old").any()
+    ):
+        with pytest.raises(UsageError, match="holds no numbers"):
+            found.strata(("age", [40, 60]))
+        return
     for by, column in (("site", "by site"), (("age", [40, 60]), "by age")):
         table = found.strata(by)
         told = table["stratum"].unique(maintain_order=True).to_list()
@@ -80,6 +87,41 @@ def test_s08_impossible_ages_are_unknown() -> None:
     found = with_column("age", ["-1", "0", "47", "120", "121", "300", "x", None, "inf"])
     counts = groups(found, ("age", [40, 80]))
     assert counts == {"under 40": 1, "40 to 79": 1, "80 and over": 1, "unknown": 6}
+
+
+def test_s08_a_text_among_numbers_is_unknown_and_counted() -> None:
+    found = with_column("age", [*range(18, 98), -3, 150, "89+", "inf", None])
+    assert groups(found, "age") == {
+        "0 to 19": 2, "20 to 39": 20, "40 to 59": 20, "60 to 79": 20, "80 and over": 18,
+        "unknown": 5,
+    }  # fmt: skip
+    assert found.grouped("age").notes == [
+        "by age: 4 ECGs are unknown because their cell holds no number or an impossible one"
+    ]
+    few = with_column("age", [30, 40, "89+"])
+    assert groups(few, "age") == {"30": 1, "40": 1, "unknown": 1}
+    assert groups(with_column("year", [2019, 2020, "ca. 2019"]), "year")["unknown"] == 1
+
+
+def test_mostly_text_is_text_and_codes_keep_the_texts_among_them() -> None:
+    assert list(groups(with_column("age", ["30-39", "40-49", "89"]), "age")) == [
+        "30-39", "40-49", "89", "unknown",
+    ]  # fmt: skip
+    found = with_column("site", ["1", "2", "2", "ICU"])
+    assert groups(found, "site") == {"1": 1, "2": 2, "ICU": 1, "unknown": 0}
+    assert found.grouped("site").notes == []
+
+
+@pytest.mark.parametrize("cuts", [[float("nan")], [40, float("inf")], [-1e400, 40]])
+def test_bands_that_are_not_finite_are_refused(cuts: list[float]) -> None:
+    with pytest.raises(UsageError, match="not all finite"):
+        with_column("age", [1]).strata(("age", cuts))
+
+
+def test_bands_of_a_column_without_numbers_are_refused() -> None:
+    with pytest.raises(UsageError, match="column 'site' holds no numbers"):
+        with_column("site", ["North", "South"]).strata(("site", [40, 60]))
+    assert groups(with_column("age", [None, ""]), ("age", [40])) == {"unknown": 2}
 
 
 @pytest.mark.parametrize("name", ["age", "Age", "age_years", "patient_age"])
