@@ -8,7 +8,8 @@ import polars as pl
 
 from overread.discrepancy.pair import decisions, holds_decisions, refuse_twice
 from overread.errors import TableError
-from overread.tables import ID, ID_NAMES, PATIENT, known_as, value_column
+from overread.sources.left_out import left_out
+from overread.tables import ID, ID_NAMES, PATIENT, PATIENT_NAMES, known_as, value_column
 
 
 def with_common_ids(frames: Sequence[pl.DataFrame], names: Sequence[str]) -> list[pl.DataFrame]:
@@ -67,8 +68,8 @@ def _most_shared(frames: Sequence[pl.DataFrame], known: Sequence[Sequence[str]])
     return max(found, key=lambda one: one[0])[1]
 
 
-def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """Two tables of 0/1 columns as one with ``machine_<x>`` and ``expert_<x>``; and how.
+def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Two tables of 0/1 columns as one with ``machine_<x>`` and ``expert_<x>``; and notes of how.
 
     They are joined by ``id``, or row by row where neither has one; then they must be equally long.
     Labels are the columns that both have and that hold nothing but 1, 0, -1 and blanks; other
@@ -98,16 +99,31 @@ def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFra
             "the two tables have no common column that holds only 1, 0, -1 and blanks. "
             "Next step: give the label columns the same names in both."
         )
+    notes = [
+        note
+        for one, other, whose in ((machine, expert, "machine"), (expert, machine, "expert"))
+        for note in left_out(
+            f"left out, in the {whose}'s table alone", _alone(one, labels), other.columns
+        )
+    ]
     left = machine.rename({name: value_column("machine", name) for name in labels})
     right = expert.select(
         *([ID] if by_id else []), *(pl.col(n).alias(value_column("expert", n)) for n in labels)
     )
     if not by_id:
-        return pl.concat([left, right], how="horizontal"), f"row by row: {machine.height:,} rows"
+        how = f"joined row by row: {machine.height:,} rows"
+        return pl.concat([left, right], how="horizontal"), [how, *notes]
     refuse_twice(left, "the machine's table")
     refuse_twice(right, "the expert's table")
     joined = left.join(right, on=ID, how="inner", maintain_order="left")
     if joined.is_empty():
         raise TableError("the two tables share no id. Next step: check the id columns.")
     alone = f"{machine.height - joined.height:,} and {expert.height - joined.height:,}"
-    return joined, f"by id: {joined.height:,} matched, {alone} in one table alone"
+    how = f"joined by id: {joined.height:,} matched, {alone} in one table alone"
+    return joined, [how, *notes]
+
+
+def _alone(frame: pl.DataFrame, labels: Sequence[str]) -> list[str]:
+    """Columns of decisions that are no labels of both tables."""
+    others = {*labels, *known_as(ID_NAMES, frame.columns), *known_as(PATIENT_NAMES, frame.columns)}
+    return [name for name in frame.columns if name not in others and holds_decisions(frame, name)]

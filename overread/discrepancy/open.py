@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from overread.discrepancy.join import id_columns, join_tables
-from overread.discrepancy.pair import Pairs, pairs_of_frame
+from overread.discrepancy.pair import Pairs, one_sided, pairs_of_frame
 from overread.errors import UsageError
 from overread.files import input_file, is_folder
 from overread.labels.output import scan_table
@@ -53,13 +53,15 @@ def open_pairs(
 ) -> tuple[Pairs, LabelTables | None]:
     """The pairs, and the statements where there are any.
 
-    ``told`` hears in a line how two tables were joined. Raises TableError, UsageError.
+    ``told`` hears in lines how two tables were joined and which columns look like labels and are
+    not compared. Raises TableError, UsageError.
     """
     from overread.labels.api import Extraction
 
     if expert is not None:
-        joined, how = join_tables(read_table(labels), read_table(expert))
-        told(f"joined {how}")
+        joined, notes = join_tables(read_table(labels), read_table(expert))
+        for note in notes:
+            told(note)
         return pairs_of_frame(joined), None
     if isinstance(labels, Path) and _is_extraction(labels):
         summary = read_summary(labels)
@@ -70,7 +72,11 @@ def open_pairs(
             scan_table(labels, EVIDENCE_FILE),
         )
     if isinstance(labels, Path | pl.DataFrame):
-        return pairs_of_frame(read_table(labels)), None
+        frame = read_table(labels)
+        pairs = pairs_of_frame(frame)
+        for note in one_sided(frame.columns):
+            told(note)
+        return pairs, None
     if not isinstance(labels, Extraction):
         raise UsageError(
             f"{type(labels).__name__} is no label table. Next step: give a frame, a file, an "

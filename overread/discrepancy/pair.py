@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from overread.errors import TableError, UsageError
+from overread.sources.left_out import left_out
 from overread.tables import (
     DECISIONS,
     ID,
@@ -19,6 +21,7 @@ from overread.tables import (
     SOURCES,
     STATE_CODES,
     STATES,
+    plain_name,
     state_column,
     value_column,
 )
@@ -126,7 +129,8 @@ def pairs_of_frame(
     labels = _labels(frame.columns)
     if not labels:
         raise TableError(
-            "the table has no column machine_X with an expert_X beside it. Next step: name the "
+            "the table has no column machine_X with an expert_X beside it"
+            f"{''.join(f' ({note})' for note in one_sided(frame.columns))}. Next step: name the "
             "columns so, or give two tables, the machine's and the expert's."
         )
     used = {value_column(s, label) for s in SOURCES for label in labels}
@@ -200,6 +204,28 @@ def _labels(columns: Sequence[str]) -> tuple[str, ...]:
         and value_column("expert", name.removeprefix(value_column("machine", ""))) in present
         and not any(name.startswith(s) and _is_state(name, s, present) for s in states)
     )
+
+
+def one_sided(columns: Sequence[str]) -> list[str]:
+    """A line on the columns that look like a reader's label and have no counterpart, if any do."""
+    labels, present = _labels(columns), set(columns)
+    paired = {value_column(source, label) for source in SOURCES for label in labels}
+    openings = {source: value_column(source, "") for source in SOURCES}
+    states = [state_column(source, "") for source in SOURCES]
+    alone = [
+        name
+        for name in columns
+        if plain_name(name).startswith(tuple(openings.values()))
+        and name not in paired
+        and not any(name.startswith(s) and _is_state(name, s, present) for s in states)
+    ]
+    wanted = [
+        opening + name.removeprefix(other)
+        for opening, other in permutations(openings.values())
+        for name in columns
+        if name.startswith(other)
+    ]
+    return left_out("left out, with one reader alone", alone, wanted)
 
 
 def _is_state(name: str, opening: str, present: set[str]) -> bool:

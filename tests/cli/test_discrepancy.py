@@ -423,3 +423,53 @@ def test_labels_with_colons_can_be_asked_for(overread: Run, tmp_path: Path) -> N
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert "1 ECG" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (
+            "machine_af,expert_af,machine_lvh,expert_rvh",
+            "left out, with one reader alone: machine_lvh (near machine_rvh), "
+            "expert_rvh (near expert_lvh)",
+        ),
+        (
+            "machine_af,expert_af,Machine_lvh,expert_lvh",
+            "left out, with one reader alone: Machine_lvh (near machine_lvh), expert_lvh",
+        ),
+    ],
+)
+def test_t22_a_misspelt_label_is_told(
+    overread: Run, tmp_path: Path, header: str, told: str
+) -> None:
+    (tmp_path / "t.csv").write_text(f"{header}\n1,1,0,1\n0,1,1,0\n")
+    ran = overread("discrepancy", "report", "t.csv", *FAST)
+    assert ran.code == 0, ran.err
+    assert f"{told}\n" in ran.out
+
+
+def test_t22_without_any_pair_the_names_near_are_told(overread: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("machine_lvh,expert_rvh\n1,1\n")
+    ran = overread("discrepancy", "report", "t.csv", *FAST)
+    assert ran.code == 1
+    assert "machine_lvh (near machine_rvh), expert_rvh (near expert_lvh)" in ran.err
+
+
+def test_t22_a_label_of_one_table_alone_is_told(overread: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id,af,lbbb_,age\n1,1,0,60\n2,0,1,70\n")
+    (tmp_path / "e.csv").write_text("id,af,lbbb\n1,1,0\n2,0,1\n")
+    ran = overread("discrepancy", "report", "m.csv", "e.csv", *FAST)
+    assert ran.code == 0, ran.err
+    assert "left out, in the machine's table alone: lbbb_ (near lbbb)\n" in ran.out
+    assert "left out, in the expert's table alone: lbbb (near lbbb_)\n" in ran.out
+
+
+def test_s08_ages_that_are_no_numbers_are_told(overread: Run, tmp_path: Path) -> None:
+    rows = "".join(f"1,{n % 2},{18 + n}\n" for n in range(40))
+    (tmp_path / "t.csv").write_text(f"machine_af,expert_af,age\n{rows}1,1,89+\n")
+    ran = overread("discrepancy", "report", "t.csv", *FAST, "--by", "age")
+    assert ran.code == 0, ran.err
+    assert "by age: 1 ECGs are unknown because their cell holds no number" in ran.out
+    ran = overread("discrepancy", "report", "t.csv", *FAST, "--by", "age:40,1e400", "--overwrite")
+    assert ran.code == 2
+    assert "not all finite" in ran.err
