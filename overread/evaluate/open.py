@@ -37,7 +37,9 @@ class ModelTable:
     That may be id, patient_id, split, and window where an ECG has several rows. ``kind`` is "score"
     where nothing tells more. ``split_column`` names the column of the label table that the model's
     splits came from; ``by_record`` says that patients may stand in several; ``learnt_here``
-    whether the model learnt from the store of these ECGs, None where nothing tells.
+    whether the model learnt from the store of these ECGs, None where nothing tells; ``vocabulary``
+    is the hash that the labels it learnt were extracted with. ``opening`` stands before the names
+    of labels in the file.
     """
 
     name: str
@@ -51,19 +53,28 @@ class ModelTable:
     by_record: bool = False
     learnt_here: bool | None = None
     synthetic: bool = False
+    vocabulary: str | None = None
+    opening: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of its file for people."""
+        return self.files[0].name if self.files else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class TruthTable:
     """What readers said: ``columns`` holds for each reader the column of each label it knows.
 
-    ``names`` are those of labels for people.
+    ``names`` are those of labels for people; ``vocabulary`` is the hash that the labels were
+    extracted with, None where they were not.
     """
 
     frame: pl.DataFrame
     columns: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
     files: tuple[Path, ...]
+    vocabulary: str | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -132,7 +143,8 @@ def open_truth(path: Path) -> TruthTable:
             for source in SOURCES
             if source in summary.sides
         }
-        return TruthTable(frame, given, summary.names, files)
+        vocabulary = Manifest.read(path).vocabulary
+        return TruthTable(frame, given, summary.names, files, vocabulary)
     frame = read_table(path)
     found = {source: _columns_of(source, frame.columns) for source in SOURCES}
     columns: dict[str, dict[str, str]] = {s: known for s, known in found.items() if known}
@@ -224,16 +236,21 @@ def _predicted(folder: Path) -> ModelTable:
         by_record=by_record,
         learnt_here=options.get("learnt_here"),
         synthetic=bool(options["synthetic"] or options["trained_on_synthetic"]),
+        vocabulary=manifest.vocabulary,
+        opening=SCORE,
     )
 
 
 def _plain(path: Path) -> ModelTable:
     """A table of scores or decisions: columns ``score_X`` where there are any, else all numbers."""
     read = read_table(path)
-    scores = {name: name.removeprefix(SCORE) for name in read.columns if name.startswith(SCORE)}
     ids = id_columns(read)
-    if not scores:
-        scores = {name: name for name in read.columns if name not in (*CARRIED, *ids)}
+    opening = SCORE if any(name.startswith(SCORE) for name in read.columns) else ""
+    scores = {
+        name: name.removeprefix(opening)
+        for name in read.columns
+        if name.startswith(opening) and name not in (*CARRIED, *ids)
+    }
     told = pl.col(list(scores)).str.to_lowercase().replace({"true": "1", "false": "0"})
     numbers = read.select(told.cast(pl.Float64, strict=False))
     # A column without a single number is no score: a site, a date.
@@ -253,4 +270,5 @@ def _plain(path: Path) -> ModelTable:
         labels=tuple(values.columns),
         frame=pl.concat([read.select(carried), values], how="horizontal"),
         files=(path,),
+        opening=opening,
     )

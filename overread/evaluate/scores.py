@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from overread.discrepancy.strata import Strata, groups_of
 from overread.errors import TableError, UsageError
 from overread.evaluate.open import SPLIT, WINDOW, ModelTable, TruthTable
 from overread.signals.splits import SPLITS, patient_text
+from overread.sources.left_out import left_out
 from overread.tables import ID, ID_NAMES, MISSING, PATIENT, known_as
 
 Kind = Literal["probability", "similarity", "score", "decision"]
@@ -24,6 +26,7 @@ Integers = npt.NDArray[np.int64]
 ALL: Final = "all"
 
 _MOST_NAMED: Final = 8
+_BAD_ROW: Final = "row of a score that is no number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,9 @@ def align(
 
     Windows of one ECG are averaged. Tables without splits belong to the split as a whole; ``all``
     judges every ECG of stores that no model learnt from, as those of another hospital. Raises
-    ``UsageError`` where a patient of the split stands in a model's training split too (unless the
+    ``TableError`` where a patient of the split stands in a model's training split too (unless the
     model was split by record, as only the paper's preset is), where scores are not finite, or where
-    no label or ECG is common to all.
+    no label or ECG is common to all; ``UsageError`` for a split or column that there is not.
     """
     if split not in (*SPLITS, ALL):
         raise UsageError(f"no split {split!r}. Next step: one of {', '.join((*SPLITS, ALL))}.")
@@ -100,6 +103,10 @@ def align(
             f"two of {', '.join(names)} have the same name. Next step: rename a folder or file."
         )
     labels, notes = _labels(models, truth)
+    notes += _other_vocabulary(models, truth)
+    if split != ALL:
+        for model in models:
+            _check_splits(model, truth)
     frame, how = _joined(models, truth, labels)
     notes.append(how)
     if split == ALL:
@@ -109,9 +116,11 @@ def align(
         own = [_split_names(model, number, frame) for number, model in enumerate(models)]
     known = [names for names in own if names is not None]
     judged = _within(known, split, len(frame))
+    if blank := int(np.any([(names == "").to_numpy() for names in known], axis=0).sum()):
+        notes.append(f"{blank:,} ECGs are in no split: their cell is blank")
     if not judged.any():
         held = sorted({name for names in known for name in names.unique() if name})[:_MOST_NAMED]
-        raise UsageError(
+        raise TableError(
             f"no ECG with labels is in the split {split} of every run; the splits are called: "
             f"{', '.join(held) or 'nothing'}. Next step: evaluate runs of different splits one by "
             "one, or look at --truth and --split."
@@ -170,11 +179,21 @@ def _labels(models: Sequence[ModelTable], truth: TruthTable) -> tuple[tuple[str,
             "and labels the same names."
         )
     alone = [label for label in out if label not in other]
-    notes = [f"left out, not in every table: {', '.join(alone)}"] if alone else []
-    if other:
-        told = ", ".join(other)
-        notes.append(f"left out, not all 1, 0, -1 or blank in the table of labels: {told}")
-    return labels, notes
+    why = "left out, not all 1, 0, -1 or blank in the table of labels"
+    return labels, [
+        *left_out("left out, not in every table", alone, alone),
+        *left_out(why, other),
+    ]
+
+
+def _other_vocabulary(models: Sequence[ModelTable], truth: TruthTable) -> list[str]:
+    """A note for each model that learnt labels of another vocabulary than those it is judged by."""
+    return [
+        f"{model.name} learnt labels of the vocabulary {model.vocabulary[:8]}, and is judged by "
+        f"those of {truth.vocabulary[:8]}: figures may differ because labels mean something else."
+        for model in models
+        if model.vocabulary and truth.vocabulary and model.vocabulary != truth.vocabulary
+    ]
 
 
 def _joined(
@@ -207,14 +226,20 @@ def _joined(
 
 def _per_ecg(model: ModelTable, number: int, labels: Sequence[str]) -> pl.DataFrame:
     """One row per ECG, its windows averaged; every column but ids gets the model's number."""
-    frame = model.frame
+    finite = pl.all_horizontal(pl.col(labels).cast(pl.Float64).is_finite().fill_null(False))
+    frame = model.frame.with_row_index(_BAD_ROW, 1).with_columns(
+        pl.when(~finite).then(_BAD_ROW).alias(_BAD_ROW)
+    )
     others = [name for name in (PATIENT, SPLIT) if name in frame.columns]
     if WINDOW in frame.columns and ID in frame.columns:
         frame = frame.group_by(ID, maintain_order=True).agg(
-            pl.col(others).first(), pl.col(labels).cast(pl.Float64).fill_null(float("nan")).mean()
+            pl.col(others).first(),
+            pl.col(_BAD_ROW).min(),
+            pl.col(labels).cast(pl.Float64).fill_null(float("nan")).mean(),
         )
     return frame.select(
-        *id_columns(frame), *(pl.col(n).alias(_column(number, n)) for n in (*others, *labels))
+        *id_columns(frame),
+        *(pl.col(n).alias(_column(number, n)) for n in (*others, _BAD_ROW, *labels)),
     )
 
 
@@ -234,9 +259,27 @@ def _split_names(model: ModelTable, number: int, frame: pl.DataFrame) -> pl.Seri
             )
     elif name not in frame.columns:
         name = SPLIT
-    if name not in frame.columns:
-        return None
-    return frame[name].cast(pl.String).replace("val", "validation").fill_null("")
+    return _splits_in(frame[name]) if name in frame.columns else None
+
+
+def _splits_in(column: pl.Series) -> pl.Series:
+    """The names of splits in a column, "" for none."""
+    return column.cast(pl.String).replace("val", "validation").fill_null("")
+
+
+def _check_splits(model: ModelTable, truth: TruthTable) -> None:
+    """Refuses what is no name of a split, by the row of the table that it stands in."""
+    own = SPLIT in model.frame.columns and not model.split_column
+    frame, column = (model.frame, SPLIT) if own else (truth.frame, model.split_column or SPLIT)
+    if column not in frame.columns:
+        return
+    strange = ~_splits_in(frame[column]).is_in(["", *SPLITS])
+    if strange.any():
+        file = model.file if own else truth.files[0].name
+        raise TableError(
+            f"{file}: row {(strange.arg_max() or 0) + 1}, column {column!r}: no name of a split. "
+            f"Next step: write {', '.join(SPLITS)}, or nothing for ECGs to leave out."
+        )
 
 
 def _within(known: Sequence[pl.Series], split: str, ecgs: int) -> npt.NDArray[np.bool_]:
@@ -281,7 +324,7 @@ def _shared(
             f"split {split} stand in its training split too, which flatters it."
         ]
     if shared:
-        raise UsageError(
+        raise TableError(
             f"{shared:,} patients of the split {split} stand in the training split of {model.name} "
             "too. Next step: split by patient."
         )
@@ -312,13 +355,20 @@ def _truth(
 def _scored(model: ModelTable, number: int, frame: pl.DataFrame, labels: Sequence[str]) -> Scored:
     chosen = frame.select(pl.col(_column(number, label)).cast(pl.Float64) for label in labels)
     values = chosen.to_numpy()
-    wrong = ~np.isfinite(values)
-    if bad := int(np.count_nonzero(wrong.any(1))):
-        where = ", ".join(label for label, some in zip(labels, wrong.any(0), strict=True) if some)
-        raise UsageError(
-            f"{model.name}: the scores of {bad:,} ECGs are missing or not finite (columns: "
-            f"{where}). Next step: look for a diverged training run or for ECGs that could not be "
-            "scored."
+    bad = frame[_column(number, _BAD_ROW)].drop_nulls()
+    if len(bad):
+        row = int(bad.min())  # type: ignore[arg-type]
+        cells = model.frame.select(pl.col(labels).cast(pl.Float64)).row(row - 1)
+        wrong = (not (cell is not None and isfinite(cell)) for cell in cells)
+        column = f"{model.opening}{labels[list(wrong).index(True)]}"
+        step = (
+            "look for a diverged training run or for ECGs that could not be scored"
+            if model.paradigm
+            else "give a number with a decimal point, or leave the ECG out"
+        )
+        raise TableError(
+            f"{model.file}: row {row}, column {column!r}: no finite number; so it is for "
+            f"{len(bad):,} ECGs. Next step: {step}."
         )
     return Scored(model.name, _kind(model, values), model.paradigm, model.trained_on, values)
 

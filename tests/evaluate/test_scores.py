@@ -96,8 +96,58 @@ def test_windows_of_one_ecg_are_averaged(tmp_path):
 @pytest.mark.parametrize("bad", [None, float("nan"), float("inf")])
 def test_s10_scores_that_are_not_finite_are_refused_and_counted(tmp_path, bad):
     frame = {"id": ["a", "b"], "af": [0.2, bad], "lvh": [0.1, bad]}
-    with pytest.raises(UsageError, match=r"the scores of 1 ECGs are missing .*: af, lvh\)"):
-        align([model(frame)], truth(tmp_path, "id,af,lvh\na,1,0\nb,0,1\n"))
+    labels = truth(tmp_path, "id,af,lvh\na,1,0\nb,0,1\n")
+    with pytest.raises(TableError, match=r"row 2, column 'af': no finite number.* 1 ECGs"):
+        align([model(frame)], labels)
+    windows = {"id": ["a", "b", "b"], "window": [0, 0, 1], "lvh": [0.1, 0.2, 0.3]}
+    with pytest.raises(TableError, match="row 3, column 'af'"):
+        align([model(windows | {"af": [0.2, 0.1, bad]})], labels)
+    # An ECG that is not judged may lack a score.
+    frame["split"] = ["test", "train"]
+    assert len(align([model(frame)], labels).test.patient) == 1
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "JOHN SMITH", '"0,5"', ""])
+def test_s10_a_score_that_is_no_number_is_named_by_file_row_and_column(tmp_path, cell):
+    scores = table(tmp_path, f"id,score_af\na,0.5\nb,0.1\nc,{cell}\n")
+    with pytest.raises(TableError) as told:
+        align([scores], truth(tmp_path, "id,af\nc,1\nb,0\na,1\n"))
+    assert str(told.value).startswith("net.csv: row 3, column 'score_af': no finite number")
+    assert "diverged" not in str(told.value)
+    assert "SMITH" not in str(told.value)
+    run = replace(scores, paradigm="clip")
+    with pytest.raises(TableError, match="look for a diverged training run"):
+        align([run], truth(tmp_path, "id,af\nc,1\nb,0\na,1\n"))
+
+
+@pytest.mark.parametrize("name", ["tset", " test", "JOHN SMITH"])
+def test_a_split_of_another_name_is_refused_by_its_row(tmp_path, name):
+    scores = table(tmp_path, f"id,split,af\n0,test,0.5\n1,{name},0.1\n")
+    with pytest.raises(
+        TableError, match=r"net\.csv: row 2, column 'split': .*train, valid"
+    ) as told:
+        align([scores], truth(tmp_path, ALL))
+    assert "SMITH" not in str(told.value)
+    plain = table(tmp_path, "id,af\n0,0.5\n1,0.1\n")
+    labels = truth(tmp_path, f"id,af,split\n0,1,test\n1,0,{name}\n")
+    with pytest.raises(TableError, match=r"truth\.csv: row 2, column 'split'"):
+        align([plain], labels)
+
+
+def test_ecgs_in_no_split_are_counted(tmp_path):
+    found = align([in_splits(["train", "test", "", "val"], list("pqrs"))], truth(tmp_path, ALL))
+    assert "1 ECGs are in no split: their cell is blank" in found.notes
+    assert len(found.test.patient) == len(found.validation.patient) == 1
+
+
+def test_v14_labels_of_another_vocabulary_are_told(tmp_path):
+    given = in_splits(["test"] * 4, list("pqrs"), vocabulary="ab" * 32)
+    labels = truth(tmp_path, ALL)
+    assert not any("vocabulary" in note for note in align([given], labels).notes)
+    same = replace(labels, vocabulary="ab" * 32)
+    assert not any("vocabulary" in note for note in align([given], same).notes)
+    other = align([given], replace(labels, vocabulary="cd" * 32)).notes
+    assert any("the vocabulary abababab, and is judged by those of cdcdcdcd" in n for n in other)
 
 
 def in_splits(names, patients, **told):
@@ -140,7 +190,7 @@ def test_runs_of_different_splits_share_what_neither_learnt_from(tmp_path):
     found = align([one, two], truth(tmp_path, ALL)).test
     assert found.models[1].values[:, 0].tolist() == [0.2]
     with pytest.raises(
-        UsageError, match=r"in the split validation of every run; .* called: test, train"
+        TableError, match=r"in the split validation of every run; .* called: test, train"
     ):
         align([one, two], truth(tmp_path, ALL), split="validation")
 
@@ -148,7 +198,7 @@ def test_runs_of_different_splits_share_what_neither_learnt_from(tmp_path):
 def test_a_patient_of_both_sides_is_refused_unless_records_were_split(tmp_path):
     names, patients = ["train", "test", "test", "train"], ["p", "p", "q", "gone"]
     labels = truth(tmp_path, "id,af,lvh\n1,1,0\n2,0,1\n")  # the training ECG is not among them
-    with pytest.raises(UsageError, match="1 patients of the split test stand in the training"):
+    with pytest.raises(TableError, match="1 patients of the split test stand in the training"):
         align([in_splits(names, patients)], labels)
     found = align([in_splits(names, patients, by_record=True)], labels)
     assert any("1 patients of the split test stand in its training" in n for n in found.notes)
