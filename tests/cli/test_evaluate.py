@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,39 @@ def test_runs_of_the_synthetic_corpus_without_further_options(overread):
     ]
     assert [int(line[7]), int(line[8])] == [len(sides[0]) + len(sides[1]), len(sides[0])]
     assert float(line[9].split()[0]) == pytest.approx(100 * np.mean(pairs), abs=0.06)
+
+    # V14: the same labels as if another vocabulary had made them.
+    other = Path("other-labels")
+    shutil.copytree("overread-out/labels", other)
+    manifest = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(manifest | {"vocabulary": "0123456789abcdef"}))
+    done = overread("evaluate", "--truth", other, "--resamples", 100, "--overwrite")
+    assert done.code == 0, done.err
+    learnt = manifest["vocabulary"][:8]
+    assert (
+        f"learnt labels of the vocabulary {learnt}, and is judged by those of 01234567" in done.out
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "told"),
+    [
+        ("id,af\n1,0.5\n2,nan\n", "id,af\n1,1\n2,0\n", "scores.csv: row 2, column 'af'"),
+        (
+            "id,patient_id,split,af\n1,p,train,0.5\n2,p,test,0.1\n",
+            "id,af\n1,1\n2,0\n",
+            "1 patients of the split test stand in the training split",
+        ),
+        (
+            "id,split,af\n1,train,0.5\n2,tset,0.1\n",
+            "id,af\n1,1\n2,0\n",
+            "scores.csv: row 2, column 'split'",
+        ),
+    ],
+)
+def test_faults_of_the_data_end_with_1(overread, tmp_path, scores, truth, told):
+    (tmp_path / "scores.csv").write_text(scores)
+    (tmp_path / "truth.csv").write_text(truth)
+    done = overread("evaluate", "scores.csv", "--truth", "truth.csv", "--resamples", 100)
+    assert done.code == 1
+    assert told in done.err

@@ -112,6 +112,20 @@ def test_a_gpu_that_is_not_there_is_a_usage_error(overread, corpus):
     assert "finds no GPU. Next step: --device cpu" in done.err
 
 
+def test_p01_faults_of_a_label_table_end_with_1_and_quote_no_cell(overread, corpus):
+    ids = pq.read_table("overread-out/synth/store/records.parquet")["id"].to_pylist()
+    header, rows = "id,expert_af,part", [f"{id},{at % 2},train" for at, id in enumerate(ids)]
+    rows[4] = f"{ids[4]},1,JOHN CANARY SMITH"
+    Path("part.csv").write_text("\n".join([header, *rows]) + "\n")
+    rows[4] = f'{ids[4]},"JOHN CANARY SMITH,train'
+    Path("quote.csv").write_text("\n".join([header, *rows]) + "\n")
+    for table, told in (("part.csv", "row 5, column 'part'"), ("quote.csv", "opened on row 5")):
+        done = overread("train", *QUICK, "--label-table", table, "--split-column", "part")
+        assert done.code == 1
+        assert told in done.err
+        assert "CANARY" not in done.out + done.err
+
+
 def test_dry_run_tells_and_writes_nothing(overread, corpus):
     done = overread("train", "--dry-run", *QUICK)
     assert done.code == 0, done.err
