@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
-from overread.errors import UsageError
+from overread.errors import TableError, UsageError
 from overread.train import losses, ranks, text_tower
 from overread.train.config import TrainConfig
 from overread.train.data import Batch, Corpus, Integers
@@ -103,7 +103,7 @@ class Clip:
             rows=corpus.table_row[corpus.splits["train"]],
         )
         if not len(statements.own.values):
-            raise UsageError(
+            raise TableError(
                 f"no {config.labels} report of the training split asserts anything. Next step: "
                 "look at overread labels show."
             )

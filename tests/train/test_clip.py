@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 
 from rich.console import Console  # noqa: E402
 
-from overread.errors import UsageError  # noqa: E402
+from overread.errors import TableError, UsageError  # noqa: E402
 from overread.stats.ranking import Ranking  # noqa: E402
 from overread.train import ranks, text_tower  # noqa: E402
 from overread.train.checkpoint import load_state, save_state  # noqa: E402
@@ -198,7 +198,7 @@ def test_without_statements_there_is_nothing_to_learn(corpus, tmp_path):
     with pytest.raises(UsageError, match="a table of labels has none"):
         made(replace(corpus, extraction=None))
     folder = extraction(tmp_path / "labels", [("Sinus rhythm", "No LVH"), ("AF", "No RBBB")])
-    with pytest.raises(UsageError, match="asserts anything"):
+    with pytest.raises(TableError, match="asserts anything"):
         made(corpus_of(folder))
 
 
