@@ -20,7 +20,7 @@ from overread.sources.jsonl import JsonlTable
 from overread.sources.muse import MuseSource
 from overread.sources.parquet import ParquetTable
 from overread.sources.raw import RawTable
-from overread.sources.shards import Shards, shard_paths
+from overread.sources.shards import Shards, matching_paths, shard_paths
 from overread.sources.sniff import kind_of, refuse_other_than, starts_as_json
 from overread.sources.table import Meaning, TableSource, plain_meaning
 from overread.sources.wfdb_headers import EXPERT_COMMENT, MACHINE_COMMENT, WfdbSource
@@ -39,9 +39,11 @@ _FOLDERS: Final = {
     ".hea": "wfdb",
     ".xml": "muse",
     ".parquet": "parquet",
+    ".pq": "parquet",
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
 }
 _TEXT_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".xml")
 
@@ -174,7 +176,7 @@ def _decided(path: Path, format: str | None) -> tuple[list[Path], str]:
     if is_folder(path):
         return _decided_folder(path, format)
     if not path.exists() and any(mark in path.name for mark in "*?["):
-        paths = shard_paths(path.parent, path.name)
+        paths = matching_paths(path.parent, path.name)
         return paths, _decided_alike(paths, format)
     path = input_file(path)
     return [path], _decided_file(path, format)
@@ -183,7 +185,7 @@ def _decided(path: Path, format: str | None) -> tuple[list[Path], str]:
 def _decided_folder(folder: Path, format: str | None) -> tuple[list[Path], str]:
     if format is None:
         present = {path.suffix.lower() for path in listing(folder, "")}
-        kinds = [kind for suffix, kind in _FOLDERS.items() if suffix in present]
+        kinds = list(dict.fromkeys(kind for end, kind in _FOLDERS.items() if end in present))
         if len(kinds) != 1:
             has = (
                 f"holds several kinds of files ({', '.join(kinds)})" if kinds else "has no reports"
@@ -195,8 +197,8 @@ def _decided_folder(folder: Path, format: str | None) -> tuple[list[Path], str]:
         format = kinds[0]
     if format in ("muse", "wfdb"):
         return [], format
-    suffix = {kind: suffix for suffix, kind in _FOLDERS.items()}.get(format, ".csv")
-    paths = shard_paths(folder, f"*{suffix}")
+    suffixes = tuple(suffix for suffix, kind in _FOLDERS.items() if kind == format)
+    paths = shard_paths(folder, suffixes or (".csv",))
     return paths, _decided_alike(paths, format)
 
 

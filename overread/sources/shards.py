@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from overread.errors import TableError, UsageError
-from overread.files import listing
+from overread.files import input_file, listing
 from overread.sources.batches import Tally
 from overread.sources.raw import Bad, RawTable, Rows
 
@@ -17,20 +17,50 @@ from overread.sources.raw import Bad, RawTable, Rows
 _NUMBERED: Final = re.compile(r"(?:part[-_.]?)?(\d+)-of-(\d+)|part[-_.]?(\d+)", re.IGNORECASE)
 
 
-def shard_paths(folder: Path, pattern: str) -> list[Path]:
+_OUTPUTS: Final = "overread-out"  # tables that were written here are no input
+_PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+
+def matching_paths(folder: Path, pattern: str) -> list[Path]:
     """The files of a folder that match, sorted; only the folder itself is searched.
 
-    Raises ``UsageError`` where there is none, ``TableError`` where a numbered one is missing.
+    Raises ``UsageError`` where there is none and for what matches and is no file of this folder,
+    ``TableError`` where a numbered one is missing.
     """
-    paths = [
-        path
-        for path in listing(folder, "")
-        if path.parent == folder and fnmatchcase(path.name, pattern)
-    ]
-    if not paths:
-        raise UsageError(f"No file matches {pattern!r}. Next step: check the folder and the name.")
-    _refuse_gaps(paths)
-    return paths
+    return _files(
+        [path for path in _entries(folder) if fnmatchcase(path.name, pattern)],
+        f"No file matches {pattern!r}. Next step: check the folder and the name.",
+    )
+
+
+def shard_paths(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files of a folder with one of the suffixes, in any case, sorted.
+
+    What looks like a further shard and would not be read is refused: packed files, links and
+    pipes, tables in folders below. Errors as of `matching_paths`.
+    """
+    packed = tuple(suffix + ending for suffix in suffixes for ending in _PACKED)
+    entries = _entries(folder)
+    for path in entries:
+        if path.name.lower().endswith(packed):
+            raise UsageError(
+                f"{path.name} is packed, and would be left out. Next step: unpack it, or move it "
+                "out of the folder."
+            )
+    for path in listing(folder, ""):
+        below = path.relative_to(folder).parts
+        if len(below) == 1 or any(part[0] == "." or part == _OUTPUTS for part in below):
+            continue
+        if path.name.lower().endswith((*suffixes, *packed)):
+            raise UsageError(
+                f"{'/'.join(below)} is in a folder below, and would be left out. Next step: move "
+                "all tables into one folder."
+            )
+    return _files(
+        [path for path in entries if path.name.lower().endswith(suffixes)],
+        f"The folder {folder.resolve().name} has no {' or '.join(suffixes)} file. "
+        "Next step: check the folder.",
+    )
 
 
 class Shards:
@@ -57,10 +87,38 @@ class Shards:
     def frames(self, names: Sequence[str], *, tally: Tally, bad: Bad) -> Iterator[Rows]:
         """See `RawTable.frames`; a shard's own errors name the shard and its own row."""
         for table in self._tables:
-            rows_before, bad_before = tally.rows_in, len(bad)
-            for frame, numbers in table.frames(names, tally=tally, bad=bad):
+            rows_before = tally.rows_in
+            own: Bad = []  # `bad` may get rows from others meanwhile, numbered through
+            for frame, numbers in table.frames(names, tally=tally, bad=own):
                 yield Rows(frame, numbers + rows_before)
-            bad[bad_before:] = [(row + rows_before, code) for row, code in bad[bad_before:]]
+            bad.extend((row + rows_before, code) for row, code in own)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """All names of a folder, sorted."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder.resolve().name} cannot be listed ({error.strerror}). "
+            "Next step: check the path and its permissions."
+        ) from None
+
+
+def _files(paths: Sequence[Path], none: str) -> list[Path]:
+    """Those paths, all of them regular files of their folder."""
+    found = [input_file(path) for path in paths if not path.is_symlink()]
+    for path in paths:
+        # A link to a file that is read anyway loses nothing.
+        if path.is_symlink() and path.resolve() not in {one.resolve() for one in found}:
+            raise UsageError(
+                f"{path.name} is a link, and would be left out. Next step: put the file itself "
+                "there, or remove the link."
+            )
+    if not found:
+        raise UsageError(none)
+    _refuse_gaps(found)
+    return found
 
 
 def _refuse_gaps(paths: Sequence[Path]) -> None:

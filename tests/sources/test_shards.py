@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import polars as pl
 import pytest
 
@@ -65,3 +67,82 @@ def test_row_numbers_run_on_and_ids_are_unique_over_all_files(tmp_path, account,
 
 def test_pattern_without_a_file_is_a_usage_error(tmp_path, refusal):
     assert "No file matches" in refusal(tmp_path / "*.csv", error=UsageError)
+
+
+def test_repeated_and_missing_ids_are_numbered_over_all_files(tmp_path, account):
+    (tmp_path / "a.csv").write_text("id,machine\n1,AF\n2,AF\n3,AF\n,AF\n")
+    (tmp_path / "b.csv").write_text("id,machine\n5,AF\n6,AF\n1,AF\n7,b,c\n")
+    (tmp_path / "c.csv").write_text("id,machine\n9,AF\n2,AF\n,AF\n")
+    left_out = [(4, "no_id"), (7, "duplicate_id"), (8, "field_count"), (10, "duplicate_id")]
+    source, rows = account(tmp_path, quarantine=True, duplicates="first")
+    assert sorted(source.quarantine) == [*left_out, (11, "no_id")]
+    assert [row[0] for row in rows] == ["1", "2", "3", "5", "6", "9"]
+    source, rows = account(tmp_path, quarantine=True, duplicates="last")
+    assert {(1, "duplicate_id"), (2, "duplicate_id"), (11, "no_id")} < set(source.quarantine)
+    assert [row[0] for row in rows] == ["3", "5", "6", "1", "9", "2"]
+
+
+def test_suffixes_count_in_any_case_and_spelling(tmp_path, read):
+    (tmp_path / "a.csv").write_text("id,machine\n1,AF\n")
+    (tmp_path / "b.CSV").write_text("id,machine\n2,SR\n")
+    assert [row[0] for row in read(tmp_path)] == ["1", "2"]
+    lines = tmp_path / "lines"
+    lines.mkdir()
+    (lines / "a.jsonl").write_text('{"id": "1", "machine": "AF"}\n')
+    (lines / "b.ndjson").write_text('{"id": "2", "machine": "SR"}\n')
+    assert [row[0] for row in read(lines)] == ["1", "2"]
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def dangling(path):
+    path.symlink_to("nowhere.csv")
+
+
+def outward(path):
+    (path.parent.parent / "outside.csv").write_text("id,machine\n2,SR\n")
+    path.symlink_to("../outside.csv")
+
+
+def folder(path):
+    path.mkdir()
+
+
+def file(path):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("id,machine\n2,SR\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "told"),
+    [
+        ("b.csv", pipe, "not a regular file"),
+        ("b.csv", dangling, "is a link"),
+        ("b.csv", outward, "is a link"),
+        ("b.csv", folder, "is a folder"),
+        ("b.csv.gz", file, "is packed"),
+        ("B.CSV.ZIP", file, "is packed"),
+        ("below/b.csv", file, "below/b.csv is in a folder below"),
+        ("below/b.csv.gz", file, "below/b.csv.gz is in a folder below"),
+    ],
+)
+def test_what_looks_like_a_table_and_is_not_read_is_refused(tmp_path, refusal, name, make, told):
+    place = tmp_path / "tables"
+    place.mkdir()
+    (place / "a.csv").write_text("id,machine\n1,AF\n")
+    make(place / name)
+    message = refusal(place, error=UsageError)
+    assert told in message
+    assert name in message
+    if "is in" not in told and "packed" not in told:
+        assert told in refusal(place / "*.csv", error=UsageError)
+
+
+def test_outputs_hidden_files_below_and_links_to_a_shard_are_no_tables_left_out(tmp_path, read):
+    (tmp_path / "a.csv").write_text("id,machine\n1,AF\n")
+    (tmp_path / "latest.csv").symlink_to("a.csv")
+    for below in ("overread-out", ".checkpoints"):
+        file(tmp_path / below / "labels.csv")
+    assert [row[0] for row in read(tmp_path)] == ["1"]
