@@ -100,7 +100,13 @@ def as_text(column: pl.Series, *, file: str) -> pl.Series:
         return column.fill_nan(None).cast(pl.String)
     if kind in (pl.Categorical, pl.Enum, pl.Boolean, pl.Null) or kind.is_integer():
         return column.cast(pl.String)
-    if kind.is_temporal() or kind.is_decimal():
+    if kind in (pl.Date, pl.Datetime) and column.dt.year().null_count() > column.null_count():
+        # polars ends the process over such a date when it is to become text.
+        raise TableError(
+            f"{file}: column {column.name!r} holds a date or time beyond what a calendar has. "
+            "Next step: mend it, or choose another column."
+        )
+    if (kind.is_temporal() and kind != pl.Duration) or kind.is_decimal():
         return column.cast(pl.String)
     raise TableError(
         f"{file}: column {column.name!r} is of type {_type_name(kind)}, not text. "

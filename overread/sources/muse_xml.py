@@ -76,6 +76,8 @@ class _Target:
 
     def start(self, tag: str, _attributes: dict[str, str]) -> None:
         """An element opens."""
+        if self._path and self._path[-1] in self._tags:
+            raise BadRecord(f"has an element inside {self._path[-1]}, which is plain text")
         self._path.append(tag)
         if len(self._path) > _DEPTH:
             raise BadRecord(f"nests XML elements deeper than {_DEPTH}")

@@ -55,6 +55,7 @@ class ParquetTable:
         most = max(_MOST_UNPACKED, _MOST_RATIO * self.paths[0].stat().st_size)
         unpacked = 0
         for batch in self._batches(names):
+            self._refuse_undecodable(batch)
             sizes = self._unpacked_sizes(batch)
             unpacked += int(sizes.sum())
             if unpacked > most:
@@ -139,6 +140,21 @@ class ParquetTable:
             f"{self.paths[0].stat().st_size} bytes, which no table of reports does. "
             "Next step: check where the file comes from."
         )
+
+    def _refuse_undecodable(self, batch: Any) -> None:
+        """Arrow reads text of any bytes; polars ends the process over what is not UTF-8."""
+        with self._library_errors():
+            invalid = _arrow("lib").ArrowInvalid
+            types = _arrow("types")
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if types.is_dictionary(column.type) or types.is_string_view(column.type):
+                try:
+                    column.validate(full=True)
+                except invalid:
+                    raise TableError(
+                        f"{self.file}: column {name!r} holds bytes that are not UTF-8. "
+                        "Next step: export it again as text in UTF-8."
+                    ) from None
 
     def _unpacked_sizes(self, batch: Any) -> Ints:
         """Bytes of text of each row, without unpacking it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import polars as pl
@@ -48,6 +48,12 @@ def test_q06_times_keep_their_day():
     found = rows(frame, keep=("day", "at"))
     assert [row[4] for row in found] == ["1677-01-01", "9999-12-31", None]
     assert found[0][5].startswith("2020-01-02 12:30:00")
+
+
+def test_durations_are_refused_by_column():
+    frame = pl.DataFrame({"machine": ["AF"], "took": [timedelta(seconds=5)]})
+    with pytest.raises(TableError, match="column 'took' is of type duration"):
+        rows(frame, keep=("took",))
 
 
 def test_nul_and_large_cells_are_refused_or_counted(canary):

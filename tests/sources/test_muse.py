@@ -126,6 +126,15 @@ def test_x04_deep_nesting_is_refused():
     assert "deeper than 64" in refused(deep)
 
 
+@pytest.mark.parametrize("text", ["Sinus <b>rhythm</b> LVH", "<i/>LVH", "LVH<br/>"])
+def test_element_inside_a_text_that_is_read_is_refused(text):
+    for machine, expert in ((text, "AF"), ("AF", text)):
+        told = refused(document(machine, expert))
+        assert told == "has an element inside StmtText, which is plain text"
+    assert "inside Status" in refused(document(status="CONFIRMED<x/>"))
+    assert read_muse(document("Sinus <!-- a note --> LVH").encode()).machine == "Sinus  LVH"
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_x07_utf8_declared_as_latin1_is_read_as_utf8_and_counted(mark):
     reading = read_muse(mark + document("Müller½").encode())

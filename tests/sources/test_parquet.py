@@ -146,6 +146,33 @@ def test_q06_int96_years_do_not_wrap(tmp_path, read):
     assert read(path, keep=("zoned",))[0][4].startswith("2020-01-02 08:30:00")
 
 
+def test_text_that_is_not_utf8_is_refused_by_column(tmp_path, refusal, canary):
+    text = f"AF {canary} ".encode() + b"\xff"
+    offsets = pa.py_buffer(struct.pack("<3i", 0, 2, 2 + len(text)))
+    spoilt = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"SR" + text)])
+    path = tmp_path / "reports.parquet"
+    views = spoilt.cast(pa.binary()).cast(pa.binary_view()).view(pa.string_view())
+    for column in (spoilt, spoilt.dictionary_encode(), views):
+        pq.write_table(pa.table({"id": range(len(column)), "machine": column}), path)
+        assert "reports.parquet: column 'machine' holds bytes that are not UTF-8" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.date32(), pa.date64(), pa.timestamp("ms"), pa.timestamp("us", "UTC")]
+)
+def test_q06_date_beyond_the_calendar_is_refused_by_column(tmp_path, refusal, read, kind):
+    wide = pa.int32() if kind == pa.date32() else pa.int64()
+    most = 2**31 - 1 if wide == pa.int32() else (2**63 - 1) // 86_400_000 * 86_400_000
+    path = tmp_path / "reports.parquet"
+    for number in (1, most, -most):
+        days = pa.array([None, number], wide).cast(kind)
+        pq.write_table(pa.table({"id": ["1", "2"], "machine": ["AF"] * 2, "day": days}), path)
+        if number == 1:
+            assert read(path, keep=("day",))[1][-1].startswith("1970-01-0")
+        else:
+            assert "reports.parquet: column 'day' holds a date" in refusal(path, keep=("day",))
+
+
 def test_no_rows_is_refused(tmp_path, refusal):
     path = tmp_path / "reports.parquet"
     pq.write_table(pa.table({"machine": pa.array([], pa.string())}), path)
