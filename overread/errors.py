@@ -38,7 +38,18 @@ class UsageError(OverreadError):
 
 
 class TableError(OverreadError):
-    """A report table that cannot be read without losing or changing something."""
+    """A report table that cannot be read without losing or changing something.
+
+    ``option`` is a further next step, for commands that have the option it names; ``plain`` is the
+    message without it.
+
+    >>> str(TableError("row 3 is too long. Next step: mend it.", option="give --quarantine"))
+    'row 3 is too long. Next step: mend it, or give --quarantine.'
+    """
+
+    def __init__(self, message: str, *, option: str = "") -> None:
+        self.plain = message
+        super().__init__(f"{message.removesuffix('.')}, or {option}." if option else message)
 
 
 class BadRecord(OverreadError):

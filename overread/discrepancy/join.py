@@ -68,17 +68,19 @@ def _most_shared(frames: Sequence[pl.DataFrame], known: Sequence[Sequence[str]])
     return max(found, key=lambda one: one[0])[1]
 
 
-def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+def join_tables(
+    machine: pl.DataFrame,
+    expert: pl.DataFrame,
+    names: tuple[str, str] = ("the machine's table", "the expert's table"),
+) -> tuple[pl.DataFrame, list[str]]:
     """Two tables of 0/1 columns as one with ``machine_<x>`` and ``expert_<x>``; and notes of how.
 
     They are joined by ``id``, or row by row where neither has one; then they must be equally long.
     Labels are the columns that both have and that hold nothing but 1, 0, -1 and blanks; other
     columns of the machine's table are kept. Raises TableError, also where a column is decisions
-    in one table and something else in the other.
+    in one table and something else in the other. ``names`` are what errors call the tables.
     """
-    machine, expert = with_common_ids(
-        (machine, expert), ("the machine's table", "the expert's table")
-    )
+    machine, expert = with_common_ids((machine, expert), names)
     by_id = ID in machine.columns
     if not by_id and machine.height != expert.height:
         raise TableError(
@@ -91,9 +93,9 @@ def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFra
         if name not in (ID, PATIENT, "") and name in expert.columns
         and (holds_decisions(machine, name) or holds_decisions(expert, name))
     ]  # fmt: skip
-    for table in (machine, expert):
+    for table, which in zip((machine, expert), names, strict=True):
         for name in labels:
-            decisions(table, name)
+            decisions(table, name, which)
     if not labels:
         raise TableError(
             "the two tables have no common column that holds only 1, 0, -1 and blanks. "
@@ -113,8 +115,8 @@ def join_tables(machine: pl.DataFrame, expert: pl.DataFrame) -> tuple[pl.DataFra
     if not by_id:
         how = f"joined row by row: {machine.height:,} rows"
         return pl.concat([left, right], how="horizontal"), [how, *notes]
-    refuse_twice(left, "the machine's table")
-    refuse_twice(right, "the expert's table")
+    refuse_twice(left, names[0])
+    refuse_twice(right, names[1])
     joined = left.join(right, on=ID, how="inner", maintain_order="left")
     if joined.is_empty():
         raise TableError("the two tables share no id. Next step: check the id columns.")

@@ -11,7 +11,7 @@ import polars as pl
 
 from overread.discrepancy.join import id_columns, join_tables
 from overread.discrepancy.pair import Pairs, one_sided, pairs_of_frame
-from overread.errors import UsageError
+from overread.errors import TableError, UsageError
 from overread.files import input_file, is_folder
 from overread.labels.output import scan_table
 from overread.labels.run import read_summary
@@ -59,7 +59,8 @@ def open_pairs(
     from overread.labels.api import Extraction
 
     if expert is not None:
-        joined, notes = join_tables(read_table(labels), read_table(expert))
+        names = _named("the machine's table", labels), _named("the expert's table", expert)
+        joined, notes = join_tables(read_table(labels), read_table(expert), names)
         for note in notes:
             told(note)
         return pairs_of_frame(joined), None
@@ -73,7 +74,7 @@ def open_pairs(
         )
     if isinstance(labels, Path | pl.DataFrame):
         frame = read_table(labels)
-        pairs = pairs_of_frame(frame)
+        pairs = pairs_of_frame(frame, which=_named("the table", labels))
         for note in one_sided(frame.columns):
             told(note)
         return pairs, None
@@ -94,6 +95,11 @@ def input_files(labels: Path, expert: Path | None) -> list[Path]:
         names = (LABELS_FILE, STATEMENTS_FILE, REPORT_STATEMENTS_FILE, EVIDENCE_FILE, RUN_FILE)
         return [labels / name for name in names if (labels / name).is_file()]
     return [input_file(path) for path in (labels, expert) if path is not None]
+
+
+def _named(which: str, source: Any) -> str:
+    """What errors call a table: with the name of its file, where it is one."""
+    return f"{which} {source.name}" if isinstance(source, Path) else which
 
 
 def _is_extraction(path: Path) -> bool:
@@ -125,11 +131,15 @@ def read_table(source: Any) -> pl.DataFrame:
         raise UsageError("two tables are compared. Next step: give a frame or a file for each.")
     path = input_file(source)
     kind = kind_of(path)
-    refuse_other_than(path, kind, "Parquet", "text")
-    # Every cell comes as text: "1e5" stays an id.
-    table = ParquetTable(path) if kind == "Parquet" else CsvTable(path)
-    names = [name for name in table.columns if name]
-    rows = [some.frame for some in table.frames(names, tally=Tally(), bad=[])]
+    try:
+        refuse_other_than(path, kind, "Parquet", "text")
+        # Every cell comes as text: "1e5" stays an id.
+        table = ParquetTable(path) if kind == "Parquet" else CsvTable(path)
+        names = [name for name in table.columns if name]
+        rows = [some.frame for some in table.frames(names, tally=Tally(), bad=[])]
+    except TableError as error:
+        # The options of `overread labels extract` are no way out where label tables are read.
+        raise TableError(error.plain) from None
     return _renamed(pl.concat(rows))
 
 

@@ -41,6 +41,7 @@ LABEL_ROW: Final = "label_row"
 BOTH, MACHINE_ONLY, EXPERT_ONLY, NEITHER = range(4)
 OUT: Final = 4  # one side has no value: the ECG leaves the counts of this label
 
+_TABLE: Final = "the table"  # what a table is called that has no name
 _BLANK: Final = -2  # a blank cell, among values of 1, 0 and -1
 _PRESENT: Final = STATE_CODES["present"]
 _ABSENT: Final = STATE_CODES["absent"]
@@ -119,17 +120,18 @@ def pairs_of_frame(
     names: Mapping[str, str] | None = None,
     own_policy: Mapping[str, str] | None = None,
     contradictions: Sequence[tuple[str, str]] = (),
+    which: str = _TABLE,
 ) -> Pairs:
     """Pairs from a table with ``machine_<label>`` and ``expert_<label>`` columns.
 
     Values are 1, 0, -1 (missing) or null (no reading); ``<source>_state_<label>`` columns are used
     where both sides have them. Raises TableError where no label has both sides or a value is
-    something else, naming row and column.
+    something else, naming row and column of the table, which is called ``which``.
     """
     labels = _labels(frame.columns)
     if not labels:
         raise TableError(
-            "the table has no column machine_X with an expert_X beside it"
+            f"{which} has no column machine_X with an expert_X beside it"
             f"{''.join(f' ({note})' for note in one_sided(frame.columns))}. Next step: name the "
             "columns so, or give two tables, the machine's and the expert's."
         )
@@ -137,20 +139,20 @@ def pairs_of_frame(
     states = {state_column(s, label) for s in SOURCES for label in labels}
     if LABEL_ROW in frame.columns:
         raise TableError(
-            f"the table has a column {LABEL_ROW!r}, and cases are numbered under that name. "
+            f"{which} has a column {LABEL_ROW!r}, and cases are numbered under that name. "
             "Next step: rename it."
         )
-    refuse_twice(frame, "the table")
+    refuse_twice(frame, which)
     hedges = states <= set(frame.columns)
     codes = {s: np.empty((len(labels), frame.height), np.uint8) for s in SOURCES}
     seen: dict[str, str | None] = {}
     for at, label in enumerate(labels):
-        values = {s: decisions(frame, value_column(s, label)) for s in SOURCES}
+        values = {s: decisions(frame, value_column(s, label), which) for s in SOURCES}
         if hedges:
             given = {s: _states(frame, state_column(s, label)) for s in SOURCES}
             seen[label] = _policy(label, given, values)
             for source in SOURCES:
-                _check_states(source, label, given[source], values[source], seen[label])
+                _check_states(source, label, given[source], values[source], seen[label], which)
         else:
             given = {s: _WITHOUT_STATES[values[s] - _BLANK] for s in SOURCES}
         for source in SOURCES:
@@ -236,21 +238,28 @@ def _is_state(name: str, opening: str, present: set[str]) -> bool:
 
 def refuse_twice(frame: pl.DataFrame, which: str) -> None:
     """Raises TableError where a table has an id twice."""
-    known = frame[ID].drop_nulls() if ID in frame.columns else pl.Series([], dtype=pl.String)
-    if twice := len(known) - known.n_unique():
-        raise TableError(f"{which} has {twice:,} ids twice. Next step: keep one row of each.")
+    if ID not in frame.columns:
+        return
+    again = ~frame[ID].is_first_distinct() & frame[ID].is_not_null()
+    if twice := int(again.sum()):
+        row = (again.arg_max() or 0) + 1
+        raise TableError(
+            f"{which} has {twice:,} ids twice, the first again in row {row}. "
+            "Next step: keep one row of each."
+        )
 
 
-def decisions(frame: pl.DataFrame, name: str) -> npt.NDArray[np.int8]:
+def decisions(frame: pl.DataFrame, name: str, which: str = _TABLE) -> npt.NDArray[np.int8]:
     """A column (rows,) as 1, 0, -1, and -2 where it is blank.
 
-    Raises TableError for anything else, naming its row.
+    Raises TableError for anything else, naming its row and the table as ``which``.
     """
     values, wrong = _values(frame[name])
     if wrong.any():
+        row = (wrong.arg_max() or 0) + 1
         raise TableError(
-            f"row {(wrong.arg_max() or 0) + 1}, column {name!r}: something else than 1, 0, -1 or a "
-            "blank. Next step: give decisions as 1 and 0; scores need a threshold first."
+            f"{which}: row {row}, column {name!r}: something else than 1, 0, -1 or a blank. "
+            "Next step: give decisions as 1 and 0; scores need a threshold first."
         )
     out: npt.NDArray[np.int8] = values.fill_null(_BLANK).to_numpy()
     return out
@@ -269,7 +278,12 @@ def _states(frame: pl.DataFrame, name: str) -> Codes:
 
 
 def _check_states(
-    source: str, label: str, states: Codes, values: npt.NDArray[np.int8], policy: str | None
+    source: str,
+    label: str,
+    states: Codes,
+    values: npt.NDArray[np.int8],
+    policy: str | None,
+    which: str,
 ) -> None:
     """Raises TableError where a value is not what its state comes to under the policy."""
     expected = np.full(256, _BLANK - 1, np.int8)  # no value: there is no such state
@@ -278,7 +292,7 @@ def _check_states(
     wrong = expected[states] != values
     if wrong.any():
         raise TableError(
-            f"row {int(np.argmax(wrong)) + 1}: {value_column(source, label)!r} and "
+            f"{which}: row {int(np.argmax(wrong)) + 1}: {value_column(source, label)!r} and "
             f"{state_column(source, label)!r} do not agree. Next step: extract the labels again."
         )
 

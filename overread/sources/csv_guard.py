@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from overread.errors import TableError
 from overread.sources import batches as reason
+from overread.sources.sniff import other_encoding
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -30,13 +31,13 @@ _NUL, _LF, _CR, _QUOTE, _HASH, _BACKSLASH = b'\0\n\r"#\\'
 _RULES: Final = {
     reason.NUL: "holds a NUL byte",
     reason.CELL_SIZE: "has a cell longer than {max_cell} bytes",
-    reason.ENCODING: "holds bytes that are not UTF-8",
+    reason.ENCODING: "holds bytes that are not {encoding}",
     reason.COMMENT: "begins with '#', and comment lines are not read",
     reason.BYTE_ORDER_MARK: "begins with a byte-order mark, as if two files had been joined",
 }
 _STEPS: Final = {
-    reason.ENCODING: "give --encoding (cp1252 is usual for Western Europe)",
-    reason.CELL_SIZE: "check that row for a missing quote, or raise --max-cell",
+    reason.ENCODING: "save the file as UTF-8",
+    reason.CELL_SIZE: "check that row for a missing quote",
     reason.COMMENT: "remove it, or put the cell in quotes if it is data",
 }
 
@@ -73,19 +74,21 @@ def guarded_slices(
     quarantine: bool = False,
     size: int = SLICE,
     first_line: int = 2,
+    encoding: str = "utf-8",
 ) -> Iterator[Slice]:
     """Slices of UTF-8 text after its header that any RFC 4180 parser reads the same way.
 
     Raises ``TableError`` with the row number and the rule at the first row that breaks one; with
     ``quarantine`` such rows are left out and listed instead, except where a quote or a bare
-    carriage return makes it unknowable where rows end.
+    carriage return makes it unknowable where rows end. ``encoding`` is what the file was decoded
+    from, for messages.
 
     >>> import io
     >>> [one] = guarded_slices(io.BytesIO(b"1,AF\\n\\n2,SR\\n"), file="a", fields=2, delimiter=",")
     >>> one.data, one.rows.tolist(), one.cell_bytes, one.blank
     (b'1,AF\\n2,SR\\n', [1, 2], 6, 1)
     """
-    scan = _Scan(file, fields, ord(delimiter), max_cell, quarantine, line=first_line)
+    scan = _Scan(file, fields, ord(delimiter), max_cell, quarantine, encoding, line=first_line)
     carry = b""
     final = False
     while not final:
@@ -115,6 +118,7 @@ class _Scan:
     delimiter: int
     max_cell: int
     quarantine: bool
+    encoding: str
     row: int = 1
     line: int = 2
 
@@ -236,17 +240,17 @@ class _Scan:
         row = self.row + len(ends_in) - blanks
         if wrong is not None:
             raise self._misplaced(data, int(at[wrong]), row, tail)
-        step = _quote_step(b'\\"' in data[tail:].tobytes())
         line = self._line(data[:tail].tobytes())
-        raise TableError(
-            f"{self.file}: the quote opened on row {row} (line {line}) never closes. {step}"
+        raise _bad_quotes(
+            f"{self.file}: the quote opened on row {row} (line {line}) never closes.",
+            backslash=b'\\"' in data[tail:].tobytes(),
         )
 
     def endless(self) -> TableError:
         """The error for a record that is longer than any table has."""
-        return TableError(
+        return _bad_quotes(
             f"{self.file}: row {self.row} (line {self.line}) has a cell that is too long, or its "
-            f"quote never closes. {_quote_step(False)}"
+            "quote never closes."
         )
 
     def _misplaced(self, data: Bytes, place: int, row: int, start: int) -> TableError:
@@ -256,31 +260,37 @@ class _Scan:
                 f"{self.file}: row {row} (line {line}) holds a carriage return that is neither in "
                 "quotes nor part of a line end. Next step: re-save the file with plain line ends."
             )
-        backslash = place > 0 and bool(data[place - 1] == _BACKSLASH)
-        return TableError(
+        return _bad_quotes(
             f"{self.file}: row {row} (line {line}) holds a quote in the middle of a cell, or a "
-            f"quote opened on it never closes. {_quote_step(backslash)}"
+            "quote opened on it never closes.",
+            backslash=place > 0 and bool(data[place - 1] == _BACKSLASH),
         )
 
     def _broken(self, code: str, count: int, row: int, earlier: bytes) -> TableError:
         if code == reason.FIELD_COUNT:
             rule = f"has {count} fields, the header has {self.fields}"
         else:
-            rule = _RULES[code].format(max_cell=self.max_cell)
-        step = _STEPS.get(code, "mend it")
+            rule = _RULES[code].format(max_cell=self.max_cell, encoding=self.encoding.upper())
+        options = {
+            reason.ENCODING: f"{other_encoding(self.encoding)}, or ",
+            reason.CELL_SIZE: "raise --max-cell, or ",
+        }
         return TableError(
             f"{self.file}: row {row} (line {self._line(earlier)}) {rule}. "
-            f"Next step: {step}, or leave such rows out with --quarantine."
+            f"Next step: {_STEPS.get(code, 'mend it')}.",
+            option=f"{options.get(code, '')}leave such rows out with --quarantine",
         )
 
     def _line(self, earlier: bytes) -> int:
         return self.line + earlier.count(b"\n")
 
 
-def _quote_step(backslash: bool) -> str:
-    if backslash:
-        return 'Next step: give --escape backslash, since quotes are written as \\" there.'
-    return 'Next step: write a quote inside a quoted cell twice ("") and close every quoted cell.'
+def _bad_quotes(rule: str, *, backslash: bool = False) -> TableError:
+    return TableError(
+        f'{rule} Next step: write a quote inside a quoted cell twice ("") and close every quoted '
+        "cell.",
+        option='give --escape backslash, since quotes are written as \\" there' * backslash,
+    )
 
 
 def _specials(data: Bytes, delimiter: int) -> Ints:

@@ -15,7 +15,7 @@ import numpy as np
 from overread.errors import TableError
 from overread.sources.batches import MAX_CELL
 from overread.sources.csv_guard import Slice, guarded_slices
-from overread.sources.sniff import Utf8Text, looks_like_data
+from overread.sources.sniff import Utf8Text, looks_like_data, other_encoding
 
 #: Delimiters and what people call them.
 DELIMITERS: Final = {",": "comma", "\t": "tab", ";": "semicolon"}
@@ -72,6 +72,7 @@ class CsvText:
                 max_cell=self._max_cell,
                 quarantine=self._quarantine,
                 first_line=header.lines + 1,
+                encoding=self._encoding,
             )
 
     def refuse_unlike(self, one: Slice, rows: int, cell_bytes: int) -> None:
@@ -114,7 +115,11 @@ class CsvText:
         try:
             header = line.decode("utf-8")
         except UnicodeDecodeError:
-            raise self._bad_header("is not UTF-8", "give --encoding cp1252") from None
+            raise self._bad_header(
+                f"is not {self._encoding.upper()}",
+                "save the file as UTF-8",
+                option=other_encoding(self._encoding),
+            ) from None
         delimiter = self._given or self._decided(_unquoted(line))
         cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter))
         if b'"' in line:
@@ -145,12 +150,15 @@ class CsvText:
             listed = " and ".join(DELIMITERS[mark] for mark in present)
             raise self._bad_header(
                 f"holds more than one delimiter ({listed})",
-                "give --input-format csv, tsv or semicolon",
+                "put names that hold one in quotes",
+                option="give --input-format csv, tsv or semicolon",
             )
         return present[0] if present else ","
 
-    def _bad_header(self, rule: str, step: str = "mend the first line") -> TableError:
-        return TableError(f"{self.file}: the header {rule}. Next step: {step}.")
+    def _bad_header(
+        self, rule: str, step: str = "mend the first line", *, option: str = ""
+    ) -> TableError:
+        return TableError(f"{self.file}: the header {rule}. Next step: {step}.", option=option)
 
 
 class _Rest:

@@ -77,7 +77,8 @@ def checked_cells(
             if drop.any() and not quarantine:
                 raise TableError(
                     f"{file}: row {rows.numbers[np.argmax(drop)]}, column {name!r} {rule}. "
-                    "Next step: mend it, or leave such rows out with --quarantine."
+                    "Next step: mend it.",
+                    option="leave such rows out with --quarantine",
                 )
             rows = without(rows, drop, code, tally=tally, bad=bad)
     return rows

@@ -23,7 +23,7 @@ _MOST_CELLS: Final = 16  # a line may be this many times as long as a cell
 _RULES: Final = {
     BAD_JSON: "is not one JSON object with unique, known keys and plain values",
     CELL_SIZE: "has a cell longer than {max_cell} bytes",
-    ENCODING: "holds bytes that are not UTF-8",
+    ENCODING: "holds bytes that are not {encoding}",
     NUL: "holds a NUL character",
 }
 
@@ -135,7 +135,7 @@ class JsonlTable:
             yield number + 1, held
 
     def _refusal(self, number: int, code: str) -> TableError:
-        rule = _RULES[code].format(max_cell=self._max_cell)
+        rule = _RULES[code].format(max_cell=self._max_cell, encoding=self._encoding.upper())
         return TableError(
             f"{self.file}: row {number} {rule}. "
             "Next step: mend it, or leave such rows out with --quarantine."

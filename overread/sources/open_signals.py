@@ -53,13 +53,15 @@ def open_signals(
         if format == "mimic" or (format is None and Path(tree.root, mimic.RECORDS).is_file()):
             listed = mimic.listed(tree)
             return WfdbRecords("mimic", tree, listed, allow_uncalibrated=allow_uncalibrated)
-        headers, documents = _held(tree, path.name, format)
+        headers, documents = _held(tree, path.absolute().name, format)
     else:
         path = _record(path)
         tree = Tree(os.path.realpath(path.parent), follow_symlinks)
         is_header = path.suffix.lower() == ".hea"
         if format is not None and is_header == (format == "muse"):
-            raise UsageError(f"{path.name} is no {format} record. Next step: leave out --format.")
+            raise UsageError(
+                f"{path.name} is no {format} record. Next step: leave out --input-format."
+            )
         headers, documents = ([path.name], []) if is_header else ([], [path.name])
     if documents:
         return MuseRecords(tree, tuple(documents))
@@ -88,7 +90,7 @@ def _held(tree: Tree, folder: str, format: str | None) -> tuple[list[str], list[
     if headers and documents:
         raise UsageError(
             f"The folder {folder} holds both WFDB headers and XML files. "
-            "Next step: give --format wfdb or --format muse, or one of its folders."
+            "Next step: give --input-format wfdb or muse, or one of its folders."
         )
     if headers or documents:
         return headers, documents

@@ -25,15 +25,29 @@ _MAGIC: Final = (
     (b"%PDF", "PDF"),
     (b"ARROW1", "Arrow"),
 )
+_OTHER_STEP: Final = "unpack it and give the file inside"
 _STEPS: Final = {
-    "Parquet": "rename it to .parquet or give --input-format parquet",
+    "Parquet": "rename it to .parquet",
     "Excel": "save the sheet as CSV UTF-8 in Excel",
     "old Excel (xls)": "save the sheet as CSV UTF-8 in Excel",
     "HTML": "export the table as CSV",
-    "XML": "give --input-format muse if it is a GE MUSE export, else export a CSV",
+    "XML": "export the table as CSV",
     "PDF": "export the table as CSV",
     "Arrow": "save the table as Parquet or CSV",
+    "text": "check that it is the right file",
 }
+_OPTIONS: Final = {
+    "Parquet": "give --input-format parquet",
+    "XML": "give --input-format muse if it is a GE MUSE export",
+    "text": "give --input-format csv if it is a table",
+}
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the next one does
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+)
 
 
 def kind_of(path: Path) -> str:
@@ -63,32 +77,34 @@ def refuse_other_than(path: Path, kind: str, *wanted: str) -> None:
     """Raise ``TableError`` with the way out where the content is none of the kinds wanted."""
     if kind not in wanted:
         article = "an" if kind[0] in "AEHXox" else "a"
-        step = _STEPS.get(kind, "unpack it and give the file inside")
-        raise TableError(f"{path.name}: this is {article} {kind} file. Next step: {step}.")
+        raise TableError(
+            f"{path.name}: this is {article} {kind} file. "
+            f"Next step: {_STEPS.get(kind, _OTHER_STEP)}.",
+            option=_OPTIONS.get(kind, ""),
+        )
+
+
+def other_encoding(encoding: str) -> str:
+    """The option to give where a file is not in the encoding it was read in."""
+    usual = " (cp1252 is usual for Western Europe)" if encoding == "utf-8" else ""
+    return f"name its encoding with --encoding{usual}"
 
 
 class Utf8Text:
     """A text file read as UTF-8 bytes, whatever its encoding, without byte-order mark.
 
     ``escape="backslash"`` turns ``\\"`` into ``""``, which is what the guard and the parser know.
-    Raises ``TableError`` where a file to be read as UTF-8 is UTF-16; ``UsageError`` for an unknown
-    encoding.
+    Raises ``TableError`` where the file shows by its first bytes that it is in another encoding;
+    ``UsageError`` for an unknown one.
     """
 
     def __init__(self, path: Path, *, encoding: str, escape: str | None = None) -> None:
         self._file: IO[bytes] = path.open("rb")
         try:
-            self._decoder = _decoder(encoding)
-            self._backslash = _escapes(escape)
             head = self._file.read(HEAD)
-            self._file.seek(0)
-            if self._decoder is None:
-                if _looks_utf16(head):
-                    raise TableError(
-                        f"{path.name} looks like UTF-16. "
-                        "Next step: re-save it as UTF-8 or give --encoding utf-16."
-                    )
-                self._file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+            self._decoder = _decoder(encoding, head, file=path.name)
+            self._backslash = _escapes(escape)
+            self._file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
         except BaseException:
             self._file.close()
             raise
@@ -126,18 +142,38 @@ class Utf8Text:
         return re.sub(rb'\\(["\\])', lambda m: b'""' if m[1] == b'"' else b"\\", text[:cut])
 
 
-def _decoder(encoding: str) -> codecs.IncrementalDecoder | None:
+def _decoder(encoding: str, head: bytes, *, file: str) -> codecs.IncrementalDecoder | None:
+    """What decodes the file; None where it is read as UTF-8."""
     try:
         info = codecs.lookup(encoding)
-        if not info._is_text_encoding:
+        if not info._is_text_encoding or info.name.startswith("utf-32"):
             raise LookupError
     except LookupError:
         raise UsageError(
             f"The encoding {encoding!r} is not known. Next step: utf-8, cp1252, latin-1 or utf-16."
         ) from None
-    if info.name in ("utf-8", "utf-8-sig", "ascii"):
+    wanted = "utf-8" if info.name in ("utf-8-sig", "ascii") else info.name
+    shown = _shown_encoding(head, zeros=0.0 if wanted == "utf-16" else 0.4)
+    if shown == "utf-32":
+        raise TableError(
+            f"{file} looks like UTF-32, which is not read. Next step: re-save it as UTF-8."
+        )
+    if shown == "utf-8" != wanted:
+        raise TableError(
+            f"{file} is UTF-8, as its byte-order mark says. Next step: leave --encoding out."
+        )
+    if shown in ("utf-16-le", "utf-16-be") and not wanted.startswith("utf-16"):
+        raise TableError(
+            f"{file} looks like UTF-16. Next step: re-save it as UTF-8.",
+            option="give --encoding utf-16",
+        )
+    if wanted == "utf-16" and shown is None:
+        raise TableError(f"{file} is not UTF-16. Next step: leave --encoding out.")
+    if wanted == "utf-8":
         return None
     codecs.register_error("overread.mark", _mark)
+    if wanted == "utf-16" and shown is not None:  # says which byte comes first, mark or not
+        info = codecs.lookup(shown)
     return info.incrementaldecoder("overread.mark")
 
 
@@ -152,12 +188,19 @@ def _escapes(escape: str | None) -> bool:
     return escape is not None
 
 
-def _looks_utf16(head: bytes) -> bool:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return True
-    # Without a mark: in UTF-16 nearly every other byte of a Western text is zero.
+def _shown_encoding(head: bytes, *, zeros: float) -> str | None:
+    """The encoding that a byte-order mark names, or that more than a share of zero bytes shows."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    # In UTF-16 nearly every other byte of a Western text is zero, in UTF-32 three of four.
     start = head[:2000]
-    return len(start) >= 4 and max(start[::2].count(0), start[1::2].count(0)) > 0.4 * len(start) / 2
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if even + odd > 0.6 * len(start):
+        return "utf-32"
+    if len(start) >= 4 and max(even, odd) > zeros * len(start) / 2:
+        return "utf-16-be" if even > odd else "utf-16-le"
+    return None
 
 
 def starts_as_json(path: Path) -> bool:

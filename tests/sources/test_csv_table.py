@@ -33,6 +33,30 @@ def test_t02_utf16_is_named_and_read_when_asked(table, refusal, read, canary, en
     assert read(path, encoding=encoding) == [("1", None, canary, "Müller")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["Müller", "синусовый ритм " * 200])
+def test_t02_utf16_without_a_mark_is_read_by_its_bytes(table, read, encoding, text):
+    path = table((HEADER + f"1,{text},ok\n").encode(encoding))
+    assert read(path, encoding="utf-16") == [("1", None, text, "ok")]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "told"),
+    [
+        ("utf-8-sig", "cp1252", "is UTF-8, as its byte-order mark says. Next step: leave --enc"),
+        ("utf-8-sig", "latin-1", "is UTF-8, as its byte-order mark says"),
+        ("utf-8-sig", "utf-16", "is UTF-8, as its byte-order mark says"),
+        ("utf-8", "utf-16", "is not UTF-16. Next step: leave --encoding out"),
+        ("utf-16", "cp1252", "looks like UTF-16. Next step: re-save it as UTF-8, or give --enc"),
+        ("utf-32", "utf-8", "looks like UTF-32, which is not read"),
+        ("utf-32-le", "utf-8", "looks like UTF-32, which is not read"),
+        ("utf-32-be", "utf-16", "looks like UTF-32, which is not read"),
+    ],
+)
+def test_encoding_that_the_file_does_not_have_is_refused(table, refusal, written, asked, told):
+    assert told in refusal(table((HEADER + "1,Müller,ok\n").encode(written)), encoding=asked)
+
+
 def test_t03_foreign_byte_names_its_row_and_the_option(table, refusal, account, canary):
     text = HEADER + f"1,{canary},ok\n2,M\u00fcller \u2019{canary},b\n3,c,d\n"
     path = table(text.encode("cp1252"))
@@ -49,7 +73,13 @@ def test_t03_foreign_byte_names_its_row_and_the_option(table, refusal, account, 
 
 
 def test_t03_byte_that_the_given_encoding_lacks_names_its_row(table, refusal):
-    assert "row 2 " in refusal(table(HEADER.encode() + b"1,a,b\n2,\x81,d\n"), encoding="cp1252")
+    message = refusal(table(HEADER.encode() + b"1,a,b\n2,\x81,d\n"), encoding="cp1252")
+    assert "row 2 (line 3) holds bytes that are not CP1252" in message
+    assert "(cp1252 is usual" not in message
+    odd = (HEADER + "1,a,b\n").encode("utf-16") + b"2"
+    assert "holds bytes that are not UTF-16" in refusal(table(odd), encoding="utf-16")
+    header = b"id,machine,exp\x81rt\n1,a,b\n"
+    assert "the header is not CP1252" in refusal(table(header), encoding="cp1252")
 
 
 def test_t04_unterminated_quote_names_its_row(table, refusal, canary):

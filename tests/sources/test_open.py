@@ -41,15 +41,22 @@ def tar() -> bytes:
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    (parquet(), "this is a Parquet file. Next step: rename it to .parquet or give --input-format"),
+    (parquet(), "this is a Parquet file. Next step: rename it to .parquet, or give --input-f"),
     (gzip.compress(TEXT.encode()), "this is a gzip file. Next step: unpack it"),
     (archive("[Content_Types].xml", "xl/workbook.xml"), "this is an Excel file. Next step: save"),
     (b"<!DOCTYPE html><html><table>", "this is an HTML file. Next step: export"),
     (b"\xd0\xcf\x11\xe0" + bytes(600), "this is an old Excel (xls) file"),
-    (b"<?xml version='1.0'?><a/>", "this is an XML file. Next step: give --input-format muse"),
+    (b"<?xml version='1.0'?><a/>", "this is an XML file. Next step: export the table as CSV, or g"),
 ])  # fmt: skip
 def test_t24_what_is_no_table_is_named(table, refusal, content, words):
     assert words in refusal(table(content))
+
+
+def test_text_where_something_else_was_asked_for_is_named(table, refusal):
+    told = "this is a text file. Next step: check that it is the right file, or give --input-format"
+    for format in ("parquet", "muse"):
+        assert told in refusal(table(TEXT), format=format)
+    assert told in refusal(table(TEXT, "a.xml"))
 
 
 @pytest.mark.parametrize("content", [archive("../escaped.csv", "a" * 200), tar()])

@@ -146,7 +146,7 @@ def test_mimic_without_its_list_is_refused(tmp_path, wfdb_record):
 def test_folders_of_two_kinds_need_the_format(tmp_path, wfdb_record):
     wfdb_record()
     (tmp_path / "a.XML").write_text("<RestingECG/>")
-    assert "--format" in refused(tmp_path)
+    assert "--input-format wfdb or muse" in refused(tmp_path)
     assert open_signals(tmp_path, format="muse").keys() == ("a.XML",)
     assert open_signals(tmp_path, format="wfdb").keys() == ("r.hea",)
 
