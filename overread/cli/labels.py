@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from overread.cli.engine import Engine, EngineOption, WorkersOption
+from overread.cli.input import text_given
 
 app = typer.Typer(no_args_is_help=True, help="Labels from report texts.")
 
@@ -201,9 +202,9 @@ def explain(
     if id is not None:
         explain_id(id, out, console)
     elif text is not None:
-        if text == "-":
-            text = typer.get_text_stream("stdin").read()
-        explain_text(text, Labeler(load_vocabulary(vocab, overlays=overlay or ())), console)
+        explain_text(
+            text_given(text), Labeler(load_vocabulary(vocab, overlays=overlay or ())), console
+        )
 
 
 @app.command()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from overread.errors import OverreadError
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main() -> None:
@@ -15,6 +19,10 @@ def main() -> None:
     75 busy, 130 interrupted, 143 terminated."""
     try:
         signal.signal(signal.SIGTERM, _terminated)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A terminal or pipe that knows fewer letters shows the others as \xe5.
+                stream.reconfigure(errors="backslashreplace")
         _run()
     except KeyboardInterrupt:
         _stopped(130)
@@ -24,7 +32,15 @@ def main() -> None:
     except OverreadError as error:
         _tell(str(error))
         sys.exit(error.exit_code)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic in polars is no Exception
+        if isinstance(error, OSError) and error.errno in _FULL:  # tables tell theirs themselves
+            _tell(
+                "what it prints, or a temporary file, cannot be written: no space left on device. "
+                "Tables are the old ones or all new. Next step: make room and run it again."
+            )
+            sys.exit(1)
         # The text of a library's error may quote a report: only its kind is told.
         _tell(
             f"an unexpected {type(error).__name__} stopped overread. Next step: run the command "

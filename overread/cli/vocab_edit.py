@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from overread.cli.input import text_given
 from overread.cli.labels import OverlayOption, VocabOption
 
 _SHELL = frozenset('"$`\\!')  # means something between double quotes
@@ -40,8 +41,7 @@ def try_text(
     from overread.vocab.load import folder_in_use, load_vocabulary
     from overread.workbench.accept import propose
 
-    if text == "-":
-        text = typer.get_text_stream("stdin").read()
+    text = text_given(text)
     console = Console()
     pairs = [_label_and_phrase(each) for each in add or ()]
     phrases = [NewPhrase(label, phrase, "try", date.today()) for label, phrase in pairs]

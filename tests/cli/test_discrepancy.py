@@ -473,3 +473,62 @@ def test_s08_ages_that_are_no_numbers_are_told(overread: Run, tmp_path: Path) ->
     ran = overread("discrepancy", "report", "t.csv", *FAST, "--by", "age:40,1e400", "--overwrite")
     assert ran.code == 2
     assert "not all finite" in ran.err
+
+
+TABLE = b"id,machine_af,expert_af\n1,1,0\n2,0,0\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (TABLE + b"3,\xff,1\n", "row 3 (line 4) holds bytes that are not UTF-8"),
+        (TABLE.decode().encode("utf-16"), "looks like UTF-16"),
+        (TABLE + b"3,1\n", "row 3 (line 4) has 2 fields"),
+        (TABLE + b'3,"a\\"b",1\n', "holds a quote in the middle of a cell"),
+        (b"id;x,machine_af,expert_af\n1,1,0\n", "more than one delimiter"),
+        (b"<?xml version='1.0'?><a/>", "this is an XML file"),
+    ],
+)
+def test_table_errors_name_no_option_that_these_commands_lack(
+    overread: Run, tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / "pairs.csv").write_bytes(content)
+    for words in (
+        ("discrepancy", "report", "pairs.csv"),
+        ("evaluate", "pairs.csv", "--truth", "x"),
+    ):
+        ran = overread(*words)
+        assert ran.code == 1
+        assert "pairs.csv" in ran.err
+        assert told in ran.err
+        assert "Next step" in ran.err
+        assert "--" not in ran.err
+
+
+def test_values_and_ids_that_are_wrong_are_told_with_file_and_row(
+    overread: Run, tmp_path: Path
+) -> None:
+    plain = b"id,af\n1,1\n2,0\n"
+    (tmp_path / "a.csv").write_bytes(TABLE + b"3,2,1\n")
+    (tmp_path / "b.csv").write_bytes(TABLE + b"1,1,1\n")
+    (tmp_path / "c.csv").write_bytes(plain)
+    (tmp_path / "d.csv").write_bytes(plain + b"3,2\n")
+    (tmp_path / "e.csv").write_bytes(plain + b"2,1\n")
+    for words, told in (
+        (["a.csv"], "the table a.csv: row 3, column 'machine_af': something else"),
+        (["b.csv"], "the table b.csv has 1 ids twice, the first again in row 3"),
+        (["c.csv", "d.csv"], "the expert's table d.csv: row 3, column 'af': something else"),
+        (["e.csv", "c.csv"], "the machine's table e.csv has 1 ids twice, the first again in row 3"),
+    ):
+        ran = overread("discrepancy", "report", *words)
+        assert (ran.code, told in ran.err) == (1, True), ran.err
+
+
+def test_output_in_an_encoding_with_fewer_letters_is_printed_all_the_same(
+    process: Run, extraction: Path
+) -> None:
+    for changes in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
+        ran = process("discrepancy", "report", "--resamples", "100", "--overwrite", **changes)
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.isascii()
+        assert "Sinus Rhythm" in ran.out

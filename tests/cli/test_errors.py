@@ -246,6 +246,38 @@ def test_output_cut_off_by_head_is_no_error(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_full_output_is_told_in_one_line(reports, tmp_path):
+    for words in (("--version",), ("labels", "extract", str(reports)), ("vocab", "check")):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "overread.cli.main", *words],
+                stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            )  # fmt: skip
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        assert "cannot be written: no space left on device" in line
+        assert "Next step" in line
+
+
+@pytest.mark.parametrize("words", [("labels", "explain", "-"), ("vocab", "try", "-")])
+def test_input_that_is_not_utf8_is_refused(tmp_path, words):
+    def ran(given: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "overread.cli.main", *words],
+            input=given, capture_output=True, cwd=tmp_path, check=False,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "ascii"},
+        )  # fmt: skip
+
+    done = ran("Vorhofflimmern für JOHN SMITH".encode("cp1252"))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"overread: the input is not UTF-8. Next step")
+    assert b"SMITH" not in done.stderr
+    done = ran("\ufeffVorhofflimmern für möglich gehalten".encode())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"atrial_fibrillation" in done.stdout
+
+
 @pytest.mark.slow
 def test_memory_is_bounded_by_the_distinct_statements(tmp_path):
     """T25: sixty thousand pairs; the bound is far above what they need."""
