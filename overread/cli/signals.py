@@ -79,6 +79,7 @@ def import_(
 
     A run that was stopped goes on where it was when the same command is given again.
     """
+    from overread.signals.cohort import DUPLICATE
     from overread.signals.ingest import Given, import_signals
     from overread.sources.open_signals import open_signals
 
@@ -107,7 +108,7 @@ def import_(
         console=Console(),
         reading={"allow_uncalibrated": allow_uncalibrated, "follow_symlinks": follow_symlinks},
     )
-    if any(flow.quarantined for flow in flows):
+    if any(flow.quarantined or DUPLICATE in flow.rejected for flow in flows):
         raise typer.Exit(3)
 
 
@@ -181,15 +182,20 @@ def draw(
     overwrite: Annotated[bool, typer.Option(help="Replace the picture.")] = False,
 ) -> None:
     """Draw one ECG on paper, 25 mm/s and 10 mm/mV, true to size."""
-    from overread.errors import UsageError
+    from overread.errors import BadRecord, UsageError
     from overread.signals.draw import draw as draw_ecg
     from overread.sources.open_signals import open_signals
 
     source = open_signals(record, allow_uncalibrated=allow_uncalibrated)
+    name = record.absolute().name
     if len(source.keys()) != 1:
         raise UsageError(
-            f"{record.name} holds {len(source.keys())} records, and one is drawn. "
+            f"{name} holds {len(source.keys())} records, and one is drawn. "
             "Next step: give the .hea or .xml file of one."
         )
-    draw_ecg(source.signal(source.keys()[0]), picture, title=title, overwrite=overwrite)
+    try:
+        recording = source.signal(source.keys()[0])
+    except BadRecord as fault:
+        raise BadRecord(f"{name} {fault}. Next step: export it again, or draw another.") from None
+    draw_ecg(recording, picture, title=title, overwrite=overwrite)
     Console().print(f"written: {picture}", highlight=False)

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overread.labels.summary import SHOWN_FROM, Summary
+from overread.sources.batches import NOT_OVER_READ
 from overread.tables import POLICIES
 
 
@@ -29,13 +30,14 @@ def _rows(summary: Summary) -> Text:
     lines += [
         f"  quarantined, {reason}: {count:,}" for reason, count in summary.quarantined.items()
     ]
-    told = ("text", "not over-read")  # counted per source below
+    told = ("text", NOT_OVER_READ)  # counted per source below
     lines += [f"  {n}: {count:,}" for n, count in summary.notes.items() if not n.endswith(told)]
     for name, side in summary.sides.items():
+        not_confirmed = name == "expert" and NOT_OVER_READ in summary.notes
         gone = [
             f"{count:,} {what}"
             for what, count in (
-                ("without a cell", side.absent),
+                (NOT_OVER_READ if not_confirmed else "without a cell", side.absent),
                 ("empty", side.empty),
                 ("that say there is no reading", side.no_reading),
                 ("unconfirmed, so not over-read", side.not_over_read),

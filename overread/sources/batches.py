@@ -30,6 +30,10 @@ DUPLICATE_ID: Final = "duplicate_id"
 BAD_RECORD: Final = "bad_record"
 
 
+# A note of Tally: records whose expert text is absent because nobody has confirmed it.
+NOT_OVER_READ: Final = "not over-read"
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Which column of the input was read as what; None means it was not there."""

@@ -7,15 +7,13 @@ from typing import Final
 
 from overread.errors import BadRecord
 from overread.sources import muse_xml
-from overread.sources.batches import Columns, Duplicates
+from overread.sources.batches import NOT_OVER_READ, Columns, Duplicates
 from overread.sources.muse_xml import LIMIT, PATIENT, ROOT
 from overread.sources.records import Reading, RecordSource
 
 _MACHINE: Final = (ROOT, "OriginalDiagnosis")
 _EXPERT: Final = (ROOT, "Diagnosis")
 _STATUS: Final = (ROOT, "TestDemographics", "Status")
-
-NOT_OVER_READ: Final = "not over-read"
 
 
 class MuseSource(RecordSource):

@@ -119,7 +119,7 @@ def open_source(
                     quarantine=quarantine,
                 )
             )
-    table = tables[0] if len(tables) == 1 else Shards(Path(path).name, tables)
+    table = tables[0] if len(tables) == 1 else Shards(Path(path).absolute().name, tables)
     meaning = _meaning(table, format=format, keep=keep, **options)
     return TableSource(table, meaning, quarantining=quarantine, duplicates=duplicates)
 

@@ -61,6 +61,7 @@ class RecordSource:
         self.inputs: tuple[Path, ...] = (path,)
         self.tally = Tally()
         self.quarantine: Bad = []
+        self._file = path.absolute().name
         self._suffix = suffix
         self._read = read
         self._limit = limit
@@ -73,7 +74,7 @@ class RecordSource:
         """One entry for the file, or for all records of the folder."""
         path = self.inputs[0]
         if path.is_dir():
-            return (fingerprint_files(path.name, self._paths()),)
+            return (fingerprint_files(self._file, self._paths()),)
         return (fingerprint(path),)
 
     def batches(self, *, rows: int = ROWS) -> Iterator[pl.DataFrame]:
@@ -92,7 +93,6 @@ class RecordSource:
                 yield batch
 
     def _unique(self) -> Iterator[Rows]:
-        file = self.inputs[0].name
         if self._duplicates == "last":
             last = last_rows(self._rows(tally=Tally(), bad=[]))
             records = self._rows(tally=self.tally, bad=self.quarantine)
@@ -100,7 +100,7 @@ class RecordSource:
         else:
             yield from each_id_once(
                 self._rows(tally=self.tally, bad=self.quarantine),
-                file=file,
+                file=self._file,
                 duplicates=self._duplicates,
                 tally=self.tally,
                 bad=self.quarantine,
@@ -132,7 +132,7 @@ class RecordSource:
             yield _frame(found, numbers)
         if not tally.rows_in:
             raise UsageError(
-                f"{self.inputs[0].name} holds no {self._suffix} file. Next step: check the folder."
+                f"{self._file} holds no {self._suffix} file. Next step: check the folder."
             )
 
     def _paths(self) -> Iterator[Path]:
@@ -144,7 +144,7 @@ class RecordSource:
 
     def _message(self, number: int, fault: BadRecord, fine: int) -> str:
         path = self.inputs[0]
-        where = f"{path.name}: record {number} (by name)" if path.is_dir() else path.name
+        where = f"{self._file}: record {number} (by name)" if path.is_dir() else path.name
         before = f" {fine} records before it were fine." if path.is_dir() else ""
         return (
             f"{where} {fault}.{before} "

@@ -102,6 +102,30 @@ def test_one_ecg_is_drawn(overread, records, tmp_path):
     assert overread("signals", "draw", "records/r1", "-o", "one.svg").code == 1
 
 
+def test_record_that_cannot_be_drawn_is_named_with_the_next_step(overread, records):
+    (records / "r1.dat").write_bytes(b"short")
+    ran = overread("signals", "draw", "records/r1", "-o", "one.svg")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("overread: r1 ")
+    assert "Next step" in ran.err
+
+
+def test_the_folder_one_is_in_is_named(overread, tmp_path):
+    for words in (("signals", "import", "."), ("labels", "extract", ".", "--input-format", "muse")):
+        ran = overread(*words)
+        assert ran.code == 2
+        assert f"{tmp_path.name} holds no " in ran.err
+
+
+def test_repeated_ids_that_are_left_out_exit_with_3(overread, records, tmp_path, wfdb_record):
+    wfdb_record(tmp_path / "again", "r0", seed=9)
+    words = ("signals", "import", "records", "again", "--workers", "1", "--duplicates", "first")
+    ran = overread(*words)
+    assert (ran.code, ran.err) == (3, "")
+    assert "with the id of an earlier record" in ran.out
+    assert overread(*words).code == 3  # up to date
+
+
 def test_a_synthetic_corpus_has_reports_and_a_store(overread, tmp_path):
     ran = overread("signals", "synth", "--n", "40", "--seed", "3", "--out", "made")
     assert (ran.code, ran.err) == (0, "")

@@ -86,3 +86,22 @@ def test_ptbxl(overread, data, tmp_path):
     assert sides.select(pl.sum_horizontal(pl.all()).max()).item() == 1
     assert set(labels["strat_fold"]) <= {"1", "2", "3", "4", "5"}
     assert not labels["patient_id"].str.contains(".", literal=True).any()
+
+
+MUSE = (
+    "<RestingECG><TestDemographics><Status>{}</Status></TestDemographics>"
+    "<OriginalDiagnosis><DiagnosisStatement><StmtText>Atrial fibrillation</StmtText>"
+    "</DiagnosisStatement></OriginalDiagnosis><Diagnosis><DiagnosisStatement>"
+    "<StmtText>Sinus rhythm</StmtText></DiagnosisStatement></Diagnosis></RestingECG>"
+)
+
+
+def test_x11_what_is_not_over_read_is_told_as_such(overread, tmp_path):
+    (tmp_path / "muse").mkdir()
+    for number, status in enumerate(("CONFIRMED", "UNCONFIRMED", "UNCONFIRMED")):
+        (tmp_path / "muse" / f"{number}.xml").write_text(MUSE.format(status))
+    ran = overread("labels", "extract", "muse")
+    assert (ran.code, ran.err) == (0, "")
+    assert "  expert: 1 readings; 2 not over-read\n" in ran.out
+    assert "cell" not in ran.out
+    assert "2 not over-read" in overread("labels", "show").out
