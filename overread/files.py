@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -181,24 +182,49 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds a folder for one run; raises ``Busy`` where another run holds it.
+    """Holds a folder for one run; raises ``Busy`` where another run holds it, and tells which.
 
     The kernel lets go of it when the process ends, however it ends.
     """
+    note = folder / _TEMPORARY.replace("*", "run")  # goes like the others when a run was killed
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            holder = ""
+            with suppress(BadRecord, UnicodeDecodeError):
+                holder = read_whole(note, limit=_BLOCK).decode()
             raise Busy(
-                f"{folder.name}: another run is writing into this folder. "
+                f"{folder.name}: another run is writing into this folder{holder}. "
                 "Next step: wait for it, or choose another folder with --out."
             ) from None
         for stray in folder.glob(_TEMPORARY):  # of a run that was killed
             stray.unlink(missing_ok=True)
-        yield
+        run = f"run {os.getpid()} on host {os.uname().nodename}"
+        try:
+            with suppress(OSError):  # a full disk is told of where the outputs meet it
+                note.touch(mode=0o600)
+                note.write_text(f": {run} holds it since {datetime.now(UTC):%F %T} UTC")
+            yield
+        finally:
+            with suppress(OSError):
+                note.unlink()
     finally:
         os.close(descriptor)
+
+
+def output_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """The path, once a file could be written there; its folder is made where missing.
+
+    Raises ``UsageError`` for an impossible path, and what `refuse_existing` raises.
+    """
+    target = _plain(path)
+    with _path_errors(target), suppress(FileNotFoundError):
+        os.lstat(target)  # a name that is too long shows here
+    refuse_existing(target, overwrite=overwrite)
+    output_folder(target.parent)
+    return target
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
@@ -216,8 +242,7 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
     """A temporary path beside ``target``; it takes the target's name when the block succeeds.
 
     For writers that want a path. On any failure the temporary file goes and the old file stays.
-    Raises ``OutputExists``, ``UsageError`` for an impossible path, ``OverreadError`` on a full
-    disk.
+    Raises what `output_file` raises, and ``OverreadError`` on a full disk.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -226,11 +251,7 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
     ...     (Path(folder) / "a.txt").read_text()
     'done'
     """
-    target = _plain(target)
-    with _path_errors(target), suppress(FileNotFoundError):
-        os.lstat(target)  # a name that is too long shows here
-    refuse_existing(target, overwrite=overwrite)
-    output_folder(target.parent)
+    target = output_file(target, overwrite=overwrite)
     temporary = target.parent / _temporary_name()
     try:
         with _path_errors(target):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from overread.files import (
     input_file,
     listing,
     locked,
+    output_file,
     output_folder,
     read_whole,
     unchanged,
@@ -152,6 +154,8 @@ def test_e10_impossible_names_are_refused_first(tmp_path, name):
         atomic_write(path, b"")
     with pytest.raises(UsageError, match="Next step"):
         output_folder(path)
+    with pytest.raises(UsageError, match="Next step"):
+        output_file(path, overwrite=True)
     assert left_in(tmp_path) == []
 
 
@@ -263,10 +267,44 @@ def test_c01_a_folder_is_held_by_one_run_at_a_time(tmp_path):
         pass
 
 
+HOLDS = """
+import sys
+from pathlib import Path
+from overread.files import locked
+
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_c01_the_run_that_holds_a_folder_is_named(tmp_path):
+    """Another process holds it, and is killed: its note does not outlive the next run."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stdout.readline() == "held\n"
+        with pytest.raises(Busy) as caught, locked(tmp_path):
+            pass
+        running.kill()
+    holder = f"run {running.pid} on host {os.uname().nodename} holds it since "
+    told = re.escape(f"another run is writing into this folder: {holder}")
+    assert re.search(rf"{told}20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\. Next", str(caught.value))
+    with locked(tmp_path):
+        [note] = tmp_path.iterdir()
+        assert stat.S_IMODE(note.stat().st_mode) == 0o600
+        assert f"run {os.getpid()} " in note.read_text()
+    assert left_in(tmp_path) == []
+
+
 def test_a_killed_run_leaves_nothing_behind_for_the_next(tmp_path):
     (tmp_path / ".overread-0a1b2c.tmp").write_text("half a table")
     with locked(tmp_path):
-        assert list(tmp_path.iterdir()) == []
+        assert not (tmp_path / ".overread-0a1b2c.tmp").exists()
+    assert left_in(tmp_path) == []
 
 
 def test_missing_parents_are_private_too(tmp_path):

@@ -387,11 +387,9 @@ def _held(folder: Path) -> Iterator[None]:
             try:
                 stack.enter_context(locked(folder))
                 break
-            except Busy:
+            except Busy as error:
                 if time.monotonic() > deadline:
-                    raise Busy(
-                        f"{folder.name}: another run is writing this vocabulary. "
-                        "Next step: try again."
-                    ) from None
+                    told, _, _ = str(error).partition(" Next step")
+                    raise Busy(f"{told} Next step: try again.") from None
                 time.sleep(0.02)
         yield
