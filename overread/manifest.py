@@ -101,14 +101,17 @@ class Manifest:
         """
         return self._work() == other._work()
 
-    def write(self, folder: str | os.PathLike[str]) -> None:
-        """Put ``run.json`` into the folder, replacing an earlier one whole."""
+    def content(self) -> bytes:
+        """What ``run.json`` holds, with the time of now."""
         stamped = replace(self, written=datetime.now(UTC).isoformat(timespec="seconds"))
         text = json.dumps(
             asdict(stamped), sort_keys=True, indent=2, ensure_ascii=False, default=_plain
         )
-        data = f"{text}\n".encode("utf-8", "backslashreplace")
-        atomic_write(Path(folder) / RUN_FILE, data, overwrite=True)
+        return f"{text}\n".encode("utf-8", "backslashreplace")
+
+    def write(self, folder: str | os.PathLike[str]) -> None:
+        """Put ``run.json`` into the folder, replacing an earlier one whole."""
+        atomic_write(Path(folder) / RUN_FILE, self.content(), overwrite=True)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Manifest:

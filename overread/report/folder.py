@@ -1,15 +1,16 @@
-"""The folder of a report: whether it is up to date, and its files replaced at one stroke."""
+"""The folder of a report: whether it is up to date; files of any folder replaced at one stroke."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from overread.errors import OutputExists, UsageError
-from overread.files import atomic_path, locked
+from overread.files import atomic_open, locked
 from overread.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
 
@@ -52,20 +53,40 @@ def replace_report(
     overwrite: bool,
 ) -> None:
     """Writes the files of a report and ``run.json``; those of the standing one go."""
-    again = overwrite or standing is not None
-    with locked(folder), ExitStack() as stack:
-        for name, content in contents.items():
-            path = stack.enter_context(atomic_path(folder / name, overwrite=again))
-            path.write_bytes(content)
-        # From here on nothing can fail but the disk: the old report goes, the new one gets its
-        # names, and a process killed between the two leaves no run.json.
+    made = replace(made, counts={**made.counts, _FILES: sorted(contents)})
+    files = {folder / name: content for name, content in contents.items()}
+    with locked(folder):
+        replace_files(
+            {**files, folder / RUN_FILE: made.content()},
+            [folder / RUN_FILE, *(set(_written_by(standing, folder)) - set(files))],
+            overwrite=overwrite or standing is not None,
+        )
+
+
+def replace_files(
+    contents: Mapping[Path, bytes], replaced: Iterable[Path] = (), *, overwrite: bool = False
+) -> None:
+    """Writes files, all or none; those ``replaced`` go once all are on the disk.
+
+    They get their names in their order. With ``run.json`` last among them and first among those
+    replaced, a process killed between two leaves none. Raises what `atomic_open` raises.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace_files({Path(folder) / "a": b"1", Path(folder) / "b": b"2"})
+    ...     sorted(os.listdir(folder))
+    ['a', 'b']
+    """
+    with ExitStack() as stack:
+        for path, content in reversed([*contents.items()]):  # the first to get its name comes last
+            file = stack.enter_context(atomic_open(path, overwrite=overwrite))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         with uninterrupted():
-            (folder / RUN_FILE).unlink(missing_ok=True)
-            for path in _written_by(standing, folder):
-                if path.name not in contents:
-                    path.unlink(missing_ok=True)
+            for path in replaced:
+                path.unlink(missing_ok=True)
             stack.close()
-            replace(made, counts={**made.counts, _FILES: sorted(contents)}).write(folder)
 
 
 def file_names(written: Collection[str], document: str) -> str:
