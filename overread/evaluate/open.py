@@ -208,7 +208,7 @@ def _predicted(folder: Path) -> ModelTable:
     if not (folder / RUN_FILE).is_file():
         raise UsageError(
             f"{folder} holds predictions without their {RUN_FILE}: writing them was stopped. Next "
-            "step: overread predict again."
+            "step: overread predict again with --overwrite."
         )
     manifest = Manifest.read(folder)
     options = manifest.options

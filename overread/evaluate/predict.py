@@ -13,11 +13,14 @@ import numpy.typing as npt
 from rich.console import Console
 
 from overread.errors import OutputExists, OverreadError
-from overread.files import fingerprint, locked, output_folder
+from overread.files import fingerprint, locked, output_folder, refuse_existing
 from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
+from overread.report.folder import replace_files
 from overread.signals.store import SIGNALS_FILE, Store, open_store
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from overread.train.model import Model
 
 PREDICTIONS: Final = Path("overread-out/predictions")
@@ -46,7 +49,6 @@ def predict(
     """
     import pyarrow as pa
 
-    from overread.signals.store_writer import write_table
     from overread.train import ranks
     from overread.train.checkpoint import MODEL_FILE
     from overread.train.model import open_model
@@ -55,6 +57,7 @@ def predict(
     file = checkpoint / MODEL_FILE if checkpoint.is_dir() else checkpoint
     model = open_model(file, device)
     out = output_folder(out)
+    refuse_predictions(out, overwrite=overwrite)
     resample = model.metadata["preprocessing"]["resample"] or "linear"
     with locked(out), _store(source, out, resample, console) as (store, code):
         if not len(store):
@@ -94,13 +97,26 @@ def predict(
         table = store.records.select(list(CARRIED))
         for label, column in zip(model.labels, scores.T, strict=True):
             table = table.append_column(f"{SCORE}{label}", pa.array(column, pa.float32()))
-        (out / RUN_FILE).unlink(missing_ok=True)
-        write_table(out / PREDICTIONS_FILE, table)
-        planned.write(out)
+        write_predictions(out, table, planned, overwrite=overwrite)
     console.print(
         f"{len(table):,} windows scored for {len(model.labels)} labels: {out}", highlight=False
     )
     return code
+
+
+def refuse_predictions(out: Path, *, overwrite: bool) -> None:
+    """Raises ``OutputExists`` where a table stands in the folder that no ``run.json`` tells of."""
+    if not (out / RUN_FILE).is_file():
+        refuse_existing(out / PREDICTIONS_FILE, overwrite=overwrite)
+
+
+def write_predictions(out: Path, table: pa.Table, made: Manifest, *, overwrite: bool) -> None:
+    """Writes the table and ``run.json``; those that stand there stay until both are written."""
+    from overread.signals.store_writer import table_bytes
+
+    run = out / RUN_FILE
+    files = {out / PREDICTIONS_FILE: table_bytes(table), run: made.content()}
+    replace_files(files, [run], overwrite=overwrite)
 
 
 def _scores(model: Model, store: Store) -> npt.NDArray[np.float32]:

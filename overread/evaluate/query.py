@@ -11,7 +11,13 @@ import numpy as np
 from rich.console import Console
 
 from overread.errors import OutputExists, UsageError
-from overread.evaluate.predict import CARRIED, PREDICTIONS_FILE, SCORE
+from overread.evaluate.predict import (
+    CARRIED,
+    PREDICTIONS_FILE,
+    SCORE,
+    refuse_predictions,
+    write_predictions,
+)
 from overread.files import fingerprint, locked, output_folder
 from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
 from overread.report.table import Column, Table
@@ -50,7 +56,6 @@ def query(
     import torch
 
     from overread.report.terminal import TerminalTable
-    from overread.signals.store_writer import write_table
     from overread.train.checkpoint import MODEL_FILE
     from overread.train.clip import Clip
     from overread.train.model import open_model
@@ -69,6 +74,7 @@ def query(
         )
     opened = open_store(store)
     out = output_folder(out or QUERIES / hashlib.sha256(asked.encode()).hexdigest()[:12])
+    refuse_predictions(out, overwrite=overwrite)
     planned = Manifest(
         _COMMAND,
         options={"store": opened.sha256, "kind": model.paradigm.kind, "text": asked},
@@ -88,9 +94,7 @@ def query(
             table = pq.read_table(out / PREDICTIONS_FILE)
         else:
             table = _similarities(model, model.paradigm, asked, opened)
-            (out / RUN_FILE).unlink(missing_ok=True)
-            write_table(out / PREDICTIONS_FILE, table)
-            planned.write(out)
+            write_predictions(out, table, planned, overwrite=overwrite)
     console.print(TerminalTable(nearest(table, asked, top)))
     console.print(f"all {len(table):,} windows: {out / PREDICTIONS_FILE}", highlight=False)
 

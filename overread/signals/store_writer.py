@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overread.errors import OutputExists, OverreadError, TableError
-from overread.files import atomic_path, locked, output_folder
+from overread.files import atomic_write, locked, output_folder
 from overread.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
 from overread.signals.splits import patient_text, split_of
@@ -272,17 +272,23 @@ def writing_store(
 
 
 def write_table(path: Path, table: pa.Table) -> None:
+    """Writes `table_bytes`, whole or not at all."""
+    atomic_write(path, table_bytes(table), overwrite=True)
+
+
+def table_bytes(table: pa.Table) -> bytes:
     """A Parquet file whose bytes depend on the rows only, not on how they came together."""
     import pyarrow.parquet as pq
 
-    with atomic_path(path, overwrite=True) as temporary:
-        pq.write_table(
-            table.combine_chunks(),
-            temporary,
-            row_group_size=_GROUP,
-            compression="zstd",
-            write_page_checksum=True,
-        )
+    file = BytesIO()
+    pq.write_table(
+        table.combine_chunks(),
+        file,
+        row_group_size=_GROUP,
+        compression="zstd",
+        write_page_checksum=True,
+    )
+    return file.getvalue()
 
 
 def _holds(standing: Manifest, planned: Manifest) -> bool:

@@ -41,6 +41,18 @@ def save_state(run: Path, step: int, state: Mapping[str, Any]) -> None:
 
     Raises ``OverreadError`` on a full disk, before anything is written; older states stay.
     """
+    for path, data in state_files(run, step, state).items():
+        atomic_write(path, data, overwrite=True)
+    for old in _states(run)[_KEPT:]:
+        _sidecar(old).unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
+
+
+def state_files(run: Path, step: int, state: Mapping[str, Any]) -> dict[Path, bytes]:
+    """What `save_state` writes, in that order: the state, then its hash.
+
+    Raises ``OverreadError`` where the disk has no room for it.
+    """
     _check_plain("state", state)
     buffer = io.BytesIO()
     torch.save({"format": STATE_FORMAT, **state}, buffer)
@@ -52,11 +64,7 @@ def save_state(run: Path, step: int, state: Mapping[str, Any]) -> None:
             "Earlier ones are kept. Next step: free space, then overread train --resume RUN."
         )
     path = run / f"step-{step:09d}.pt"
-    atomic_write(path, data, overwrite=True)
-    atomic_write(_sidecar(path), hashlib.sha256(data).hexdigest().encode(), overwrite=True)
-    for old in _states(run)[_KEPT:]:
-        _sidecar(old).unlink(missing_ok=True)
-        old.unlink(missing_ok=True)
+    return {path: data, _sidecar(path): hashlib.sha256(data).hexdigest().encode()}
 
 
 def load_state(run: Path) -> tuple[dict[str, Any], list[str]]:

@@ -229,19 +229,22 @@ class Loop:
     def save(self) -> None:
         """Writes a checkpoint, unless the last update was skipped: the one before is better."""
         if ranks.rank() == 0 and not self._log.bad_in_a_row():
-            state = {
-                "config": asdict(self.config),
-                "data": self.data,
-                "ranks": ranks.ranks(),
-                "torch": str(torch.__version__),
-                "device": self.device.type,
-                "position": asdict(self.position),
-                "paradigm": self.paradigm.state,
-                "net": self.paradigm.net.state_dict(),
-                "best_net": self.best_net,
-                "optimizer": self.optimizer.state_dict(),
-            }
-            save_state(self.folder, self.position.step, state)
+            save_state(self.folder, self.position.step, self.state())
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds of where the run stands."""
+        return {
+            "config": asdict(self.config),
+            "data": self.data,
+            "ranks": ranks.ranks(),
+            "torch": str(torch.__version__),
+            "device": self.device.type,
+            "position": asdict(self.position),
+            "paradigm": self.paradigm.state,
+            "net": self.paradigm.net.state_dict(),
+            "best_net": self.best_net,
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Stands where the state was saved."""

@@ -14,10 +14,11 @@ import torch
 from rich.console import Console
 
 from overread.errors import OutputExists, UsageError
-from overread.files import atomic_write, locked, output_folder
+from overread.files import atomic_write, is_folder, locked, output_folder, refuse_existing
 from overread.manifest import RUN_FILE, Manifest, versions
+from overread.report.folder import replace_files
 from overread.train import ranks
-from overread.train.checkpoint import MODEL_FILE, load_model, load_state, load_weights
+from overread.train.checkpoint import MODEL_FILE, load_model, load_state, load_weights, state_files
 from overread.train.config import (
     CONTRASTIVE,
     MACHINE,
@@ -31,7 +32,7 @@ from overread.train.config import (
 from overread.train.data import Corpus, load_corpus, load_unlabeled
 from overread.train.log import EVENT_FILES, METRICS_FILE
 from overread.train.loop import Loop
-from overread.train.model import write_model
+from overread.train.model import CARD_FILE, write_model
 from overread.train.paradigm import Paradigm, paradigm_class
 
 RUNS: Final = Path("overread-out/runs")
@@ -53,8 +54,9 @@ def train(
     """Trains a new run into a folder: 0, or 143 or 130 where it was asked to stop.
 
     Does nothing where the folder holds this very run. Raises ``OutputExists`` where it holds
-    another one and ``overwrite`` was not given.
+    another one, or files of one's own, and ``overwrite`` was not given.
     """
+    folder = output_folder(folder)  # a bad name shows before the data are read
     with ranks.joined(configured.config.device) as device:
         loop = _prepared(configured.config, device, folder, console)
         planned = _planned(loop)
@@ -65,8 +67,7 @@ def train(
             return 0
         with _held(folder):
             if ranks.rank() == 0:
-                _clear(folder)
-                _write_config(replace(configured, config=loop.config), folder)
+                _begin(loop, replace(configured, config=loop.config), overwrite=overwrite)
             return _finish(loop, planned)
 
 
@@ -80,7 +81,7 @@ def resume(
     """
     state, problems = load_state(folder)
     config = _resumed_config(state, configured, forked=fork is not None)
-    if fork is not None and fork.exists():
+    if fork is not None and (is_folder(fork) or fork.exists()):
         raise OutputExists(f"{fork} exists already. Next step: give --fork another name.")
     with ranks.joined(config.device) as device:
         for problem in problems:
@@ -112,7 +113,8 @@ def resume(
             )
         with _held(fork or folder):
             if fork is not None and ranks.rank() == 0:
-                _write_config(replace(configured, config=loop.config), fork)
+                config_file = replace(configured, config=loop.config).toml().encode()
+                atomic_write(fork / CONFIG_FILE, config_file)
             return _finish(loop, _planned(loop))
 
 
@@ -299,6 +301,8 @@ def _up_to_date(folder: Path, planned: Manifest) -> bool:
             f"{folder} holds another run. Next step: --resume {folder} to go on with it, "
             "--name NAME for another place, or --overwrite."
         )
+    for name in (CONFIG_FILE, METRICS_FILE, MODEL_FILE, CARD_FILE):
+        refuse_existing(folder / name, overwrite=False)
     return False
 
 
@@ -309,15 +313,18 @@ def _held(folder: Path) -> Iterator[None]:
         yield
 
 
-def _clear(folder: Path) -> None:
-    """An overwritten run leaves nothing that could be taken for this one's."""
+def _begin(loop: Loop, configured: Configured, *, overwrite: bool) -> None:
+    """Writes the config and the first state; then an overwritten run leaves nothing of its own.
+
+    Nothing of it goes before: a full disk leaves it whole.
+    """
+    folder = loop.folder
     of_steps = (*folder.glob("step-*.pt*"), *folder.glob(EVENT_FILES))
-    for path in (*of_steps, folder / RUN_FILE, folder / METRICS_FILE):
-        path.unlink(missing_ok=True)
-
-
-def _write_config(configured: Configured, folder: Path) -> None:
-    atomic_write(folder / CONFIG_FILE, configured.toml().encode(), overwrite=True)
+    files = {
+        folder / CONFIG_FILE: configured.toml().encode(),
+        **state_files(folder, 0, loop.state()),
+    }
+    replace_files(files, [folder / RUN_FILE, folder / METRICS_FILE, *of_steps], overwrite=overwrite)
 
 
 def _wait(device: torch.device) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from overread.signals.store_writer import writing_store  # noqa: E402
 from overread.signals.synth import write_corpus  # noqa: E402
 from overread.sources.open import open_source  # noqa: E402
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK = ("--device", "cpu", "--set", "encoder=tiny", "--epochs", "1", "--set", "batch=32")
 
 
@@ -126,6 +130,82 @@ def test_p01_faults_of_a_label_table_end_with_1_and_quote_no_cell(overread, corp
         assert "CANARY" not in done.out + done.err
 
 
+LIMITED = """
+import resource, signal, sys
+from overread.cli.main import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), most))
+sys.argv = ["overread", *sys.argv[2:]]
+main()
+"""
+
+
+def limited(limit, *words):
+    """A command that may write no file larger than the limit: that stands for a full disk."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(limit), *map(str, words)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    assert "the disk is full or a size limit is reached" in done.stderr
+    assert "Nothing was changed" in done.stderr
+    return done.returncode
+
+
+def test_e08_a_full_disk_keeps_the_old_run_and_the_old_predictions(overread, corpus, hashes):
+    """The limits stop the config, or the state; run.json, or the table."""
+    assert overread("train", *QUICK).code == 0
+    run = Path("overread-out/runs/supervised-expert")
+    before = hashes(run)
+    for limit in (0, 20_000):
+        assert limited(limit, "train", *QUICK, "--seed", "5", "--overwrite") == 1
+        assert hashes(run) == before
+    assert "up to date" in overread("train", *QUICK).out
+
+    assert overread("predict", run, "overread-out/synth/store", "--out", "scores").code == 0
+    before = hashes(Path("scores"))
+    for limit in (0, 3_000):
+        words = ("predict", run, "overread-out/synth/store", "--out", "scores", "--overwrite")
+        assert limited(limit, *words) == 1
+        assert hashes(Path("scores")) == before
+
+    assert overread("train", *QUICK, "--seed", "5", "--overwrite").code == 0
+    assert json.loads((run / "run.json").read_text())["seed"] == 5
+    assert len(list(run.glob("step-*.pt"))) == 2  # none of the old run's
+
+
+def test_e07_files_of_ones_own_are_not_replaced_unasked(overread, corpus):
+    assert overread("train", *QUICK, "--name", "one").code == 0
+    run = Path("overread-out/runs/one")
+    for name in ("model.safetensors", "MODEL_CARD.md", "config.toml", "metrics.jsonl"):
+        own = Path("overread-out/runs/own", name)
+        own.parent.mkdir(exist_ok=True)
+        own.write_bytes(b"mine")
+        done = overread("train", *QUICK, "--name", "own")
+        assert (done.code, own.read_bytes()) == (1, b"mine")
+        assert f"{name} exists already" in done.err
+        assert [path.name for path in own.parent.iterdir()] == [name]
+        own.unlink()
+
+    Path("scores").mkdir()
+    own = Path("scores/predictions.parquet")
+    own.write_bytes(b"mine")
+    words = ("predict", run, "overread-out/synth/store", "--out", "scores")
+    done = overread(*words)
+    assert (done.code, own.read_bytes()) == (1, b"mine")
+    assert "give --overwrite" in done.err
+    assert overread(*words, "--overwrite").code == 0
+    assert len(pq.read_table(own)) == 160
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\nb"])
+def test_e10_impossible_names_are_refused_before_the_data_are_read(overread, corpus, name):
+    done = overread("train", *QUICK, "--name", name)
+    assert (done.code, done.out) == (2, "")
+    assert "Next step" in done.err
+
+
 def test_dry_run_tells_and_writes_nothing(overread, corpus):
     done = overread("train", "--dry-run", *QUICK)
     assert done.code == 0, done.err
@@ -149,6 +229,9 @@ def test_r17_resume_with_another_config_is_a_usage_error(overread, corpus):
     done = overread("train", "--resume", "overread-out/runs/one", "--epochs", "2", "--fork", "two")
     assert done.code == 0, done.err
     assert (Path("overread-out/runs/two") / "model.safetensors").is_file()
+    done = overread("train", "--resume", "overread-out/runs/one", "--fork", "x" * 300)
+    assert (done.code, done.out) == (2, "")
+    assert "file name too long" in done.err
     assert overread("train", *QUICK, "--name", "one", "--seed", "4").code == 1
 
 
