@@ -259,7 +259,7 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
         yield temporary
         _finish(temporary, target, overwrite=overwrite)
     except Exception as error:
-        if _is_disk_full(error):
+        if is_disk_full(error):
             raise _disk_full(target, temporary) from None
         raise
     finally:
@@ -329,7 +329,7 @@ def _prepare(temporary: Path, target: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
     except OSError as error:
-        if _is_disk_full(error):
+        if is_disk_full(error):
             raise _disk_full(target, temporary) from None
         raise
 
@@ -351,7 +351,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_disk_full(error: Exception) -> bool:
+def is_disk_full(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     return not isinstance(error, OverreadError) and bool(_FULL_TEXT.search(str(error)))

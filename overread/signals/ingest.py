@@ -88,7 +88,13 @@ def import_signals(
         versions=versions("numpy", "scipy", "numba", "wfdb"),
     )
     began = time.monotonic()
-    with writing_store(folder, planned, append=append, overwrite=overwrite) as writer:
+    with writing_store(
+        folder,
+        planned,
+        append=append,
+        overwrite=overwrite,
+        beside=(REJECTED_FILE, QUARANTINE_FILE),
+    ) as writer:
         if writer is None:
             console.print(f"up to date: {folder}", highlight=False)
             return flows_of(Manifest.read(folder))

@@ -8,7 +8,6 @@ end of its arrays, where no reader looks: copying 120 GB is no way to add a reco
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -24,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overread.errors import OutputExists, OverreadError, TableError
-from overread.files import atomic_write, locked, output_folder
+from overread.files import atomic_write, is_disk_full, locked, output_folder, refuse_existing
 from overread.interrupt import uninterrupted
 from overread.manifest import RUN_FILE, Manifest
 from overread.signals.splits import patient_text, split_of
@@ -50,8 +49,6 @@ RECORD: Final = ("id", "patient_id", "source", "window", "fs_hz", "quality")
 _WORK = ".import"
 _JOURNAL = "journal.jsonl"
 _BASE = "base"  # windows of the store that the work adds to
-_GROUP = 1 << 16  # rows
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoreWriter:
@@ -113,19 +110,10 @@ class StoreWriter:
             "account": account,
         }
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
-        try:
+        with _full_disk_told(self._folder, self.windows):
             for file, data in zip(self._arrays, raw, strict=True):
                 _write(file, data)
             _write(self._journal, text + b"\n")
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            free = shutil.disk_usage(self._folder).free
-            raise OverreadError(
-                f"{self._folder.name}: the disk is full or a size limit is reached ({free} bytes "
-                f"are free). {self.windows:,} windows are written and kept. Next step: free space "
-                "and give the same command again; it goes on from there."
-            ) from None
         self._count(line)
 
     def holds(self, id: str) -> bool:
@@ -144,9 +132,8 @@ class StoreWriter:
         import pyarrow as pa
 
         chunks = self._chunks()
-        write_table(
-            self.work / RECORDS_FILE, pa.Table.from_batches(self._records(), _record_schema())
-        )
+        records = pa.Table.from_batches(self._records(), _record_schema())
+        write_table(self.work / RECORDS_FILE, records)
         write_table(self.work / CHUNKS_FILE, pa.Table.from_pylist(chunks, _chunk_schema()))
         for name, file in zip(ARRAYS, self._arrays, strict=True):
             _write_header(file, name, self.windows)
@@ -245,15 +232,17 @@ def writing_store(
     *,
     append: bool = False,
     overwrite: bool = False,
+    beside: Sequence[str] = (),
 ) -> Iterator[StoreWriter | None]:
     """A writer of the store in ``folder``, or None where it holds what is planned already.
 
     Work that an earlier run with the same plan left unfinished is taken up: skip as many chunks as
     the writer has. Without `StoreWriter.finish` the work is kept for later. ``append`` adds to the
-    store that is there; its inputs then stand before the planned ones in ``run.json``.
+    store that is there; its inputs then stand before the planned ones in ``run.json``. ``beside``
+    are names of files that the work adds to those of a store.
 
     Raises ``OutputExists`` where the folder holds a store or unfinished work of other inputs or
-    options and ``overwrite`` was not given, ``Busy`` where another run holds it.
+    options, or files of no store, and ``overwrite`` was not given, ``Busy`` where a run holds it.
     """
     folder = output_folder(folder)
     with locked(folder):
@@ -266,7 +255,10 @@ def writing_store(
                 return
             plan = _plan(folder, standing, planned, append=append, overwrite=overwrite)
         store = open_store(folder) if standing is not None and not overwrite else None
-        _begin(folder, replace(plan, counts={_BASE: len(store or ())}), overwrite=overwrite)
+        names = (*ARRAYS, RECORDS_FILE, CHUNKS_FILE, *beside) if standing is None else ()
+        base = len(store or ())
+        with _full_disk_told(folder, base):
+            _begin(folder, replace(plan, counts={_BASE: base}), names, overwrite=overwrite)
         with ExitStack() as stack:
             yield StoreWriter(folder, plan, store, stack)
 
@@ -284,7 +276,7 @@ def table_bytes(table: pa.Table) -> bytes:
     pq.write_table(
         table.combine_chunks(),
         file,
-        row_group_size=_GROUP,
+        row_group_size=1 << 16,
         compression="zstd",
         write_page_checksum=True,
     )
@@ -325,8 +317,8 @@ def _plan(
     return replace(planned, inputs=(*standing.inputs, *new))
 
 
-def _begin(folder: Path, plan: Manifest, *, overwrite: bool) -> None:
-    """Makes the folder of work, unless one with the same plan is there."""
+def _begin(folder: Path, plan: Manifest, names: Sequence[str], *, overwrite: bool) -> None:
+    """Makes the folder of work, unless one with the same plan is there; refuses the ``names``."""
     work = folder / _WORK
     if (work / RUN_FILE).is_file():
         begun = Manifest.read(work)
@@ -338,6 +330,8 @@ def _begin(folder: Path, plan: Manifest, *, overwrite: bool) -> None:
                 "same command again to finish it, --overwrite to drop it, or --out FOLDER for "
                 "another place."
             )
+    for name in names:
+        refuse_existing(folder / name, overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
     if not plan.counts[_BASE]:
@@ -370,6 +364,21 @@ def _opened(path: Path) -> FileIO:
     return FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
 
 
+@contextmanager
+def _full_disk_told(folder: Path, windows: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        free = shutil.disk_usage(folder).free
+        raise OverreadError(
+            f"{folder.name}: the disk is full or a size limit is reached ({free} bytes are free). "
+            f"{windows:,} windows are written and kept. Next step: free space and give the same "
+            "command again; it goes on from there."
+        ) from None
+
+
 def _write(file: FileIO, data: memoryview | bytes) -> None:
     """Writes all of it to the disk; a full disk takes a part and refuses only then."""
     view = memoryview(data)
@@ -386,5 +395,5 @@ def _write_header(file: FileIO, name: str, windows: int) -> None:
     np.lib.format.write_array_header_1_0(header, what)
     if len(header.getvalue()) != HEADER:
         raise ValueError(f"{name}: a header of {len(header.getvalue())} bytes")
-    os.pwrite(file.fileno(), header.getvalue(), 0)
-    os.fsync(file.fileno())
+    file.seek(0)
+    _write(file, header.getvalue())

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from overread.errors import UsageError
-from overread.files import atomic_write, output_folder
+from overread.errors import OutputExists, UsageError
+from overread.files import locked, output_folder, refuse_existing
 from overread.manifest import RUN_FILE, Manifest, versions
+from overread.report.folder import replace_files
 from overread.signals.synth_heart import LABELS, RHYTHMS, Hearts, draw_hearts
 from overread.signals.synth_readers import Prevalence, Readings, rates, read
 from overread.signals.synth_text import SITES, Pair, day_of, write_reports
@@ -143,9 +144,7 @@ def write_corpus(
     where the folder holds something else and ``overwrite`` was not given, ``Busy`` where another
     run writes there.
     """
-    import pyarrow as pa
-
-    from overread.signals.store_writer import write_table, writing_store
+    from overread.signals.store_writer import writing_store
 
     made = chunks(n, seed=seed, prevalence=prevalence)
     folder = output_folder(folder)
@@ -161,31 +160,52 @@ def write_corpus(
         labels=LABELS,
         versions=versions("numpy", "numba", "pyarrow"),
     )
-    with writing_store(folder / STORE_FOLDER, planned, overwrite=overwrite) as writer:
-        if writer is None and _complete(folder, planned):
-            return False
-        done = None if writer is None else writer.chunks
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow((ID, PATIENT, *SOURCES, "year", "site"))
-        truth = []
-        with ThreadPoolExecutor(workers) as pool:
-            for chunk, filtered in _filtered(pool, made, done, 2 * workers):
-                table.writerows(_report_rows(chunk))
-                truth.append(_truth(chunk))
-                if writer is not None and filtered is not None:
-                    _append(writer, chunk, filtered.result())
-        if writer is not None:
-            writer.finish({})
-    write_table(folder / TRUTH_FILE, pa.concat_tables(truth))
-    atomic_write(folder / REPORTS_FILE, text.getvalue().encode(), overwrite=True)
-    note = _README.format(
-        version=planned.versions["overread"], generator=GENERATOR_VERSION, seed=seed, n=n,
-        prevalence=prevalence,
-    )  # fmt: skip
-    atomic_write(folder / README_FILE, note.encode(), overwrite=True)
-    planned.write(folder)
+    with locked(folder):
+        whole = _complete(folder, planned, overwrite=overwrite)
+        with writing_store(folder / STORE_FOLDER, planned, overwrite=overwrite) as writer:
+            if writer is None and whole:
+                return False
+            tables = _made(made, writer, workers)
+        note = _README.format(
+            version=planned.versions["overread"], generator=GENERATOR_VERSION, seed=seed, n=n,
+            prevalence=prevalence,
+        )  # fmt: skip
+        contents = {**tables, README_FILE: note.encode()}
+        _replace(folder, contents, planned, overwrite=overwrite)
     return True
+
+
+def _made(made: Iterator[Chunk], writer: StoreWriter | None, workers: int) -> dict[str, bytes]:
+    """The two tables of a corpus; signals that are not written yet go into the store."""
+    import pyarrow as pa
+
+    from overread.signals.store_writer import table_bytes
+
+    done = None if writer is None else writer.chunks
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow((ID, PATIENT, *SOURCES, "year", "site"))
+    truth = []
+    with ThreadPoolExecutor(workers) as pool:
+        for chunk, filtered in _filtered(pool, made, done, 2 * workers):
+            table.writerows(_report_rows(chunk))
+            truth.append(_truth(chunk))
+            if writer is not None and filtered is not None:
+                _append(writer, chunk, filtered.result())
+    if writer is not None:
+        writer.finish({})
+    reports = text.getvalue().encode()
+    return {TRUTH_FILE: table_bytes(pa.concat_tables(truth)), REPORTS_FILE: reports}
+
+
+def _replace(folder: Path, contents: dict[str, bytes], made: Manifest, *, overwrite: bool) -> None:
+    """Writes the files beside the store; those that a stopped run left are what they would be."""
+    files = {folder / name: content for name, content in contents.items()}
+    for path, content in files.items():
+        if not (path.is_file() and path.read_bytes() == content):
+            refuse_existing(path, overwrite=overwrite)
+    run = folder / RUN_FILE
+    replace_files({**files, run: made.content()}, [run], overwrite=True)
 
 
 def _chunk(first: int, n: int, seed: int, prevalence: Prevalence) -> Chunk:
@@ -266,8 +286,18 @@ def _truth(chunk: Chunk) -> pa.Table:
     return pa.table(columns)
 
 
-def _complete(folder: Path, planned: Manifest) -> bool:
-    names = (RUN_FILE, REPORTS_FILE, TRUTH_FILE, README_FILE)
-    if not all((folder / name).is_file() for name in names):
+def _complete(folder: Path, planned: Manifest, *, overwrite: bool) -> bool:
+    """Whether all files beside the store are there; refuses what belongs to no such corpus."""
+    paths = [folder / name for name in (RUN_FILE, REPORTS_FILE, TRUTH_FILE, README_FILE)]
+    standing = Manifest.standing(folder, overwrite=overwrite)
+    if standing is not None and standing.same_work(planned):
+        return all(path.is_file() for path in paths)
+    # A run that was stopped leaves its store, which is known by its plan, and perhaps its tables.
+    if standing is None and (folder / STORE_FOLDER).is_dir():
         return False
-    return Manifest.read(folder).same_work(planned)
+    if not overwrite and (found := [path.name for path in paths if path.exists()]):
+        raise OutputExists(
+            f"{folder} holds {' and '.join(found)} of something else. Next step: give --overwrite "
+            "to replace what is there, or --out FOLDER for another place."
+        )
+    return False

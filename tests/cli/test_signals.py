@@ -94,6 +94,55 @@ def test_c01_a_busy_folder_exits_with_75(overread, records, tmp_path):
     assert "another run" in ran.err
 
 
+@pytest.mark.parametrize(
+    "name", ["signals.npy", "norm.npy", "records.parquet", "chunks.parquet", "rejected.parquet",
+             "quarantine.csv"]
+)  # fmt: skip
+def test_e07_files_of_ones_own_are_not_replaced_unasked(overread, records, tmp_path, name):
+    own = tmp_path / "store" / name
+    own.parent.mkdir()
+    own.write_text("mine")
+    ran = overread("signals", "import", "records", "--out", "store", "--workers", "1")
+    assert ran.code == 1
+    assert f"{name} exists already" in ran.err
+    assert [path.name for path in own.parent.iterdir()] == [name]
+    assert own.read_text() == "mine"
+
+
+def test_e07_with_overwrite_they_are(overread, records, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "records.parquet").write_text("mine")
+    words = ("signals", "import", "records", "--out", "store", "--workers", "1", "--overwrite")
+    assert overread(*words).code == 0
+    assert len(open_store(tmp_path / "store")) == 6
+
+
+FULL = """
+import resource, signal, sys
+from overread.cli.main import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), most))
+sys.argv = ["overread", *sys.argv[2:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 64, 200])
+@pytest.mark.parametrize("words", [("import", "records", "--workers", "1"), ("synth", "-n", "9")])
+def test_e08_a_disk_that_is_full_from_the_start_is_told(overread, records, tmp_path, words, limit):
+    """Not one byte fits, half a header of an array, or the first files but no samples."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(limit), "signals", *words, "--out", "made"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "the disk is full or a size limit is reached" in done.stderr
+    assert "Next step: free space" in done.stderr
+    assert overread("signals", *words, "--out", "made").code == 0
+
+
 def test_one_ecg_is_drawn(overread, records, tmp_path):
     pytest.importorskip("matplotlib")
     ran = overread("signals", "draw", "records/r1", "-o", "one.svg")

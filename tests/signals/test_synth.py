@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from overread.errors import OutputExists, UsageError
+from overread.errors import Busy, OutputExists, UsageError
+from overread.files import locked
 from overread.manifest import Manifest
 from overread.signals.synth import (
     GENERATOR_VERSION,
@@ -246,6 +248,44 @@ def test_what_an_interrupted_run_left_out_is_made(corpus):
         n: before[n] for n in before if n != "run.json"
     }
     assert Manifest.read(corpus).seed == 4
+
+
+def test_e07_files_of_something_else_are_not_replaced_unasked(tmp_path):
+    pytest.importorskip("numba")
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in ("reports.csv", "truth.parquet", "README.txt"):
+        (folder / name).write_text("mine")
+        with pytest.raises(OutputExists, match=f"{name}.*--overwrite"):
+            write_corpus(folder, 20)
+        assert hashes(folder).keys() == {name}
+        assert (folder / name).read_text() == "mine"
+        (folder / name).unlink()
+    Manifest("labels extract").write(folder)
+    before = hashes(folder)
+    with pytest.raises(OutputExists, match=r"run\.json.*--overwrite"):
+        write_corpus(folder, 20)
+    assert hashes(folder) == before
+    assert write_corpus(folder, 20, overwrite=True)
+    assert Manifest.read(folder).command == "signals synth"
+
+
+def test_e07_a_table_put_beside_the_store_of_a_stopped_run_is_kept(corpus, tmp_path):
+    folder = tmp_path / "stopped"
+    shutil.copytree(corpus, folder)
+    (folder / "run.json").unlink()
+    (folder / "reports.csv").write_text("mine")
+    with pytest.raises(OutputExists, match=r"reports\.csv exists already"):
+        write_corpus(folder, 300, seed=4)
+    assert (folder / "reports.csv").read_text() == "mine"
+    assert write_corpus(folder, 300, seed=4, overwrite=True)
+    assert hashes(folder)["reports.csv"] == hashes(corpus)["reports.csv"]
+
+
+def test_c01_a_folder_that_another_run_holds_is_left_alone(tmp_path):
+    with locked(tmp_path), pytest.raises(Busy, match="holds it since"):
+        write_corpus(tmp_path, 20)
+    assert hashes(tmp_path) == {}
 
 
 @pytest.mark.parametrize(("n", "prevalence"), [(0, "table"), (10_000_000, "table"), (5, "even")])
