@@ -100,7 +100,7 @@ def accept(
     from overread.vocab.edit import NewPhrase
     from overread.vocab.load import folder_in_use
     from overread.workbench.accept import accept as write
-    from overread.workbench.accept import changeable
+    from overread.workbench.accept import changeable, propose
     from overread.workbench.decisions import Decisions
 
     if (exclusion and implied) or (unless and not implied):
@@ -109,7 +109,7 @@ def accept(
             "--unless. Next step: give --exclusion, or --implied with any --unless."
         )
     folder, overlays = folder_in_use(vocab), overlay or ()
-    decisions = Decisions.open(changeable(folder, overlays))
+    into = changeable(folder, overlays)
     new = NewPhrase(
         label,
         phrase,
@@ -122,7 +122,11 @@ def accept(
         acronym=acronym,
         unless=tuple(unless or ()),
     )
-    proposal = write(folder, [new], overlays=overlays, decisions=decisions, shared=shared)
+    proposal = propose(folder, [new], overlays=overlays, shared=shared)
+    decisions = Decisions.open(into)  # makes its file: only now is the phrase not refused
+    proposal = write(
+        folder, [new], overlays=overlays, decisions=decisions, shared=shared, proposed=proposal
+    )
     insertion = proposal.insertions[0]
     typer.echo(proposal.diff())
     typer.echo(
@@ -139,11 +143,14 @@ def reject(
     note: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:
     """Remember that a wording is none of the vocabulary: it is not suggested again."""
+    from overread.vocab.edit import initials
     from overread.vocab.load import folder_in_use
     from overread.workbench.accept import changeable
-    from overread.workbench.decisions import FILE, Decisions
+    from overread.workbench.decisions import FILE, Decisions, named
 
     folder = changeable(folder_in_use(vocab), overlay or ())
+    named(phrase)  # what is refused makes no file
+    initials(by)
     Decisions.open(folder).reject(phrase, by, note)
     typer.echo(
         f"Noted in {FILE}; no YAML file changed. "

@@ -122,12 +122,12 @@ class Decisions:
     def reject(self, wording: str, by: str, note: str = "") -> None:
         """A wording that is not to be suggested again."""
         with self._transaction() as rows:
-            _add(rows, "reject", _named(wording), initials(by), note)
+            _add(rows, "reject", named(wording), initials(by), note)
 
     def later(self, wording: str, by: str, note: str = "") -> None:
         """A wording to be decided another day."""
         with self._transaction() as rows:
-            _add(rows, "later", _named(wording), initials(by), note)
+            _add(rows, "later", named(wording), initials(by), note)
 
     def undo(self, by: str) -> Decision | None:
         """Takes back the last decision of this reader that still stands and is not written.
@@ -220,7 +220,8 @@ def _make(path: Path) -> None:
         os.close(descriptor)
 
 
-def _named(wording: str) -> str:
+def named(wording: str) -> str:
+    """The `key` of a wording; raises UsageError where it has no letter and no digit."""
     found = key(wording)
     if not any(map(str.isalnum, found)):
         raise UsageError("The wording has no letter and no digit. Next step: give the words.")

@@ -182,3 +182,24 @@ def test_reports_that_the_vocabulary_knows_leave_nothing_to_suggest(overread, tm
     assert overread("labels", "extract", "reports.csv", "--workers", 1).code == 0
     done = overread("vocab", "suggest", "--workers", 1)
     assert done.out == "Every wording of these reports is known or rejected.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("accept", "lvh", "atrial fibrillation", "--by", "AB"),  # another label has it
+        ("accept", "no_such_label", "gubbins", "--by", "AB"),
+        ("accept", "lvh", "gubbins", "--by", " "),
+        ("reject", "...", "--by", "AB"),
+        ("reject", "gubbins", "--by", " "),
+    ],
+)
+@pytest.mark.parametrize("into", ["--vocab", "--overlay"])
+def test_what_is_refused_leaves_no_file(overread, tmp_path, hashes, words, into):
+    copy_vocabulary(tmp_path / "mine")
+    (tmp_path / "beside").mkdir()
+    overlay = () if into == "--vocab" else ("--overlay", "beside")
+    before = hashes(tmp_path)
+    done = overread("vocab", *words, "--vocab", "mine", *overlay)
+    assert done.code == 2, done.err
+    assert hashes(tmp_path) == before
