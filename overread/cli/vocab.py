@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,14 +99,20 @@ def findings_of(vocabulary: Vocabulary) -> list[Finding]:
 
 
 def copy_vocabulary(folder: Path) -> None:
-    """Copies the shipped vocabulary; raises OutputExists where the folder holds anything."""
+    """Copies the shipped vocabulary, all or nothing.
+
+    Raises OutputExists where the folder holds anything, OverreadError on a full disk.
+    """
+    from overread.files import is_folder, output_folder
+    from overread.report.folder import replace_files
     from overread.vocab.load import shipped_vocabulary
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if any(folder.iterdir()) if is_folder(folder) else folder.exists():
         raise OutputExists(f"{folder} exists and is not empty. Next step: name a new folder")
+    output_folder(folder)
     # Not the decisions about a checkout's own vocabulary, which is a hidden file.
-    ignored = shutil.ignore_patterns(".*")
-    shutil.copytree(shipped_vocabulary(), folder, dirs_exist_ok=True, ignore=ignored)
+    shipped = sorted(path for path in shipped_vocabulary().iterdir() if path.name[0] != ".")
+    replace_files({folder / path.name: path.read_bytes() for path in shipped})
 
 
 def _print_findings(console: Console, findings: list[Finding]) -> None:
