@@ -230,7 +230,7 @@ def output_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
     """Raise ``OutputExists`` where something stands at ``target`` that may not be replaced."""
     if target.is_dir():
-        raise UsageError(f"{target.name} is a folder. Next step: choose another output name.")
+        raise UsageError(f"{target.name or target} is a folder. Next step: choose another output.")
     if os.path.lexists(target) and not overwrite:
         raise OutputExists(
             f"{target.name} exists already. Next step: choose another name or give --overwrite."

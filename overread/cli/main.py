@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Final, NoReturn
 
-from overread.errors import OverreadError
+from overread.errors import OverreadError, UsageError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -41,6 +41,9 @@ def main() -> None:
                 "Tables are the old ones or all new. Next step: make room and run it again."
             )
             sys.exit(1)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _tell("a path is longer than the system allows. Next step: check the names given.")
+            sys.exit(UsageError.exit_code)
         # The text of a library's error may quote a report: only its kind is told.
         _tell(
             f"an unexpected {type(error).__name__} stopped overread. Next step: run the command "

@@ -28,7 +28,7 @@ def diff(
     overwrite: Annotated[bool, typer.Option(help="Replace the HTML page.")] = False,
 ) -> None:
     """Show which labels change from vocabulary A to B, through which statements."""
-    from overread.files import atomic_write, refuse_existing
+    from overread.files import atomic_write, output_file
     from overread.report.page import to_html
     from overread.vocab.load import load_vocabulary
     from overread.workbench.diff import diff as compare
@@ -36,7 +36,7 @@ def diff(
     from overread.workbench.extraction import Extraction
 
     if html is not None:
-        refuse_existing(html, overwrite=overwrite)  # before the work, not after it
+        output_file(html, overwrite=overwrite)  # before the work, not after it
     document = compare(
         Extraction.open(on),
         load_vocabulary(before),

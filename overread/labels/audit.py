@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overread.errors import UsageError
-from overread.files import atomic_open
+from overread.files import atomic_open, output_file
 from overread.labels.audit_score import Sample, Score, score
 from overread.labels.audit_sheet import (
     RESERVED,
@@ -91,6 +91,8 @@ def draw_audit(
     Where the same draw stands there already, filled in or not, nothing is written. Raises
     UsageError, and OutputExists where another sheet stands in the way.
     """
+    output_file(sheet, overwrite=True)  # what stands there may be this draw
+    key_file = output_file(key_path(sheet), overwrite=True)
     if unit == "reports" and not rare:
         raise UsageError(
             "A sheet of reports shows texts of single patients, masked. Next step: give "
@@ -104,7 +106,6 @@ def draw_audit(
             "may see rarer ones."
         )
     key, shown = _drawn(folder, manifest, units, rows=rows, seed=seed, rare=rare)
-    key_file = key_path(sheet)
     standing = sheet.is_file() and key_file.is_file() and read_key(key_file) == key
     drawn = Drawn(
         key, sheet, key_file, len(units.number), policies(manifest), standing and not overwrite

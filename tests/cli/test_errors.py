@@ -27,7 +27,21 @@ REPOSITORY = Path(__file__).resolve().parents[2]
         ("labels", "extract", "reports.csv", "--out", "a\nb"),
         ("labels", "show"),
         ("labels", "show", "--out", "absent"),
+        ("labels", "show", "--out", "x" * 300),
         ("labels", "explain", "--id", "7"),
+        ("labels", "explain", "--vocab", "x" * 300, "LVH"),
+        ("labels", "audit", "draw", "--sheet", "x" * 300),
+        ("labels", "audit", "draw", "--sheet", "x" * 250),  # its key has a longer name
+        ("labels", "audit", "draw", "--sheet", "a\nb"),
+        ("labels", "audit", "draw", "--sheet", ""),
+        ("labels", "audit", "score", "x" * 300),
+        ("vocab", "init", "x" * 300),
+        ("vocab", "init", "a\nb"),
+        ("vocab", "init", "reports.csv/below"),
+        ("vocab", "check", "x" * 300),
+        ("vocab", "diff", "absent", "absent", "--html", "x" * 300),
+        ("vocab", "diff", "absent", "absent", "--html", "a\nb"),
+        ("vocab", "diff", "absent", "absent", "--html", "reports.csv/page.html"),
         ("--bogus",),
     ],
 )
@@ -38,6 +52,14 @@ def test_wrong_commands_exit_with_2_and_change_nothing(overread, reports, tmp_pa
     assert "Traceback" not in ran.err
     assert "unexpected" not in ran.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reports.csv"]
+
+
+@pytest.mark.parametrize("html", ["x" * 300, "a\nb", "reports.csv/page.html", ""])
+def test_e10_an_impossible_page_is_refused_before_the_work(overread, reports, html):
+    """There is no extraction: that would be told of first where the work had begun."""
+    ran = overread("vocab", "diff", "absent", "absent", "--html", html)
+    assert (ran.code, ran.out) == (2, "")
+    assert "extraction" not in ran.err
 
 
 @pytest.mark.parametrize(
@@ -152,6 +174,20 @@ def test_e08_e09_a_full_disk_keeps_every_old_table(overread, reports, tmp_path, 
     assert done.stderr.count("disk is full") == 3
     assert "Traceback" not in done.stderr
     assert hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize("limit", [0, 5 << 10])
+def test_e08_a_full_disk_leaves_no_part_of_a_vocabulary(overread, tmp_path, limit):
+    """The first file does not fit, or a larger one."""
+    code = LIMITED.replace("(0, 2 << 10, 5 << 10)", f"({limit},)")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "vocab", "init", "mine"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.stdout == "code 1 as before True\n", done.stderr
+    assert "disk is full" in done.stderr
+    assert list((tmp_path / "mine").iterdir()) == []
+    assert overread("vocab", "init", "mine").code == 0
 
 
 STARTED = """
