@@ -211,6 +211,13 @@ def test_e01_formulas_are_neutral_and_read_back(few, tmp_path):
     assert score_audit(few, sheet).differences == ()
 
 
+def test_e10_an_impossible_sheet_is_refused_and_nothing_is_left(labels, tmp_path):
+    for sheet in (tmp_path / ("x" * 300), tmp_path / ("x" * 250), tmp_path / "a\nb", Path()):
+        with pytest.raises(UsageError, match="Next step"):
+            draw_audit(labels, sheet)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_e07_a_sheet_is_never_replaced_unasked(labels, sheet):
     save(sheet, agreeing(sheet))
     filled = sheet.read_bytes()
