@@ -18,7 +18,7 @@ from overread.evaluate.predict import CARRIED, PREDICTIONS, PREDICTIONS_FILE, SC
 from overread.files import is_folder
 from overread.labels.output import scan_table
 from overread.labels.run import read_summary
-from overread.manifest import RUN_FILE, Manifest
+from overread.manifest import RUN_FILE, Manifest, check_output
 from overread.signals.splits import split_of
 from overread.tables import ID, LABELS_FILE, PATIENT, SOURCES, state_column, value_column
 
@@ -213,7 +213,7 @@ def _predicted(folder: Path) -> ModelTable:
     manifest = Manifest.read(folder)
     options = manifest.options
     try:
-        frame = pl.read_parquet(folder / PREDICTIONS_FILE)
+        frame = pl.read_parquet(check_output(folder / PREDICTIONS_FILE))
     except pl.exceptions.PolarsError:
         raise TableError(
             f"{folder}/{PREDICTIONS_FILE} is cut off or damaged. Next step: overread predict again "

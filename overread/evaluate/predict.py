@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -114,8 +116,9 @@ def write_predictions(out: Path, table: pa.Table, made: Manifest, *, overwrite: 
     """Writes the table and ``run.json``; those that stand there stay until both are written."""
     from overread.signals.store_writer import table_bytes
 
-    run = out / RUN_FILE
-    files = {out / PREDICTIONS_FILE: table_bytes(table), run: made.content()}
+    run, content = out / RUN_FILE, table_bytes(table)
+    made = replace(made, outputs={PREDICTIONS_FILE: hashlib.sha256(content).hexdigest()})
+    files = {out / PREDICTIONS_FILE: content, run: made.content()}
     replace_files(files, [run], overwrite=overwrite)
 
 

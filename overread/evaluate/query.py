@@ -19,7 +19,7 @@ from overread.evaluate.predict import (
     write_predictions,
 )
 from overread.files import fingerprint, locked, output_folder
-from overread.manifest import RUN_FILE, Manifest, inputs_of, versions
+from overread.manifest import RUN_FILE, Manifest, check_output, inputs_of, versions
 from overread.report.table import Column, Table
 from overread.signals.store import Store, open_store
 
@@ -91,7 +91,7 @@ def query(
                     f"{out} holds another query. Next step: choose another folder with --out, or "
                     "give --overwrite."
                 )
-            table = pq.read_table(out / PREDICTIONS_FILE)
+            table = pq.read_table(check_output(out / PREDICTIONS_FILE))
         else:
             table = _similarities(model, model.paradigm, asked, opened)
             write_predictions(out, table, planned, overwrite=overwrite)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as t
 
 from overread.errors import TableError, UsageError
-from overread.manifest import Manifest
+from overread.manifest import Manifest, check_output
 from overread.signals.splits import SPLITS
 from overread.sources.csv_text import CsvText
 from overread.sources.left_out import left_out, near_name
@@ -114,7 +114,7 @@ def read_label_table(config: TrainConfig, ecgs: pa.ChunkedArray) -> LabelTable:
             "give --label-table TABLE."
         )
     manifest = Manifest.read(folder) if folder else None
-    table = _with_id(_read(file), ecgs, file.name)
+    table = _with_id(_read(check_output(file) if manifest else file), ecgs, file.name)
     notes: list[str] = []
     if manifest:
         labels = manifest.labels
@@ -152,7 +152,11 @@ def _read(file: Path) -> pa.Table:
     kind = kind_of(file)
     refuse_other_than(file, kind, "Parquet", "text")
     if kind == "text":
-        return _parsed(CsvText(file))
+        try:
+            return _parsed(CsvText(file))
+        except TableError as error:
+            # The options of `overread labels extract` are no way out here.
+            raise TableError(error.plain) from None
     try:
         table = pq.read_table(file)
         table.validate(full=True)

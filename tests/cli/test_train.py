@@ -269,3 +269,15 @@ def test_a_file_that_is_no_model_is_refused(overread):
     done = overread("predict", "model.safetensors", ".")
     assert done.code == 1
     assert "no model of overread" in done.err
+
+
+def test_q02_damaged_predictions_are_not_evaluated(overread, corpus):
+    assert overread("train", *QUICK).code == 0
+    run = "overread-out/runs/supervised-expert"
+    assert overread("predict", run, "overread-out/synth/store", "--out", "scores").code == 0
+    path = Path("scores/predictions.parquet")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:900] + bytes([whole[900] ^ 4]) + whole[901:])
+    done = overread("evaluate", "scores", "--resamples", "100")
+    assert done.code == 1
+    assert "scores/predictions.parquet is not the file" in done.err
