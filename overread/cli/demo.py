@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -53,6 +54,8 @@ def run() -> None:
     if trains:
         console.print(f"  {_FOLDER}/overread-out/evaluation/evaluation.html")
     console.print("\nWhat to type next:", style="bold")
+    if shutil.which("overread") is None:  # started by `make demo`, in an environment of its own
+        console.print(f"  . {shlex.quote(str(Path(sys.prefix, 'bin', 'activate')))}")
     console.print(f"  cd {_FOLDER}")
     console.print("  overread discrepancy cases --label lvh --change added")
     console.print("  overread labels explain 'Sinus rhythm has replaced atrial fibrillation'")
