@@ -244,7 +244,9 @@ class Store:
             file = self._files[name]
             data = os.pread(file, os.fstat(file).st_size, 0)
             # read_table would load pyarrow.dataset, and with it pandas where that is installed.
-            return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+            table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+            # A thread of pyarrow that still lets go of the data aborts a Python that ends.
+            return table.read(use_threads=False)
         except (pa.ArrowException, OSError):
             raise OverreadError(
                 f"{self.folder.name}/{name} is damaged. "

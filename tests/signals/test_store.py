@@ -117,6 +117,19 @@ def test_an_empty_store_is_a_store(tmp_path):
     assert (len(store), store.signals.shape, store.damaged()) == (0, (0, 12, 2500), [])
 
 
+def test_reading_leaves_no_thread_that_could_abort_a_command_that_ends(store):
+    script = (
+        "import os, sys\n"
+        "import pyarrow.parquet\n"
+        "from overread.signals.store import open_store\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "len(open_store(sys.argv[1]).records)\n"
+        "sys.exit(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    command = [sys.executable, "-c", script, str(store.folder)]
+    assert subprocess.run(command, cwd=REPOSITORY).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lasting") / "store"
