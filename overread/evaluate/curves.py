@@ -45,10 +45,10 @@ def section(measures: Measures, *, seed: int = 0, workers: int = 1) -> Section:
     """
     evaluated = measures.evaluated
     names = run_names(evaluated)
-    lines = [_lines(evaluated, model, seed, workers) for model in evaluated.models]
     told = f"Against {READERS[evaluated.reader]}; bands from {_BANDS} resamples of patients."
     truth = evaluated.truth[evaluated.reader]
     known = measures.estimable(measures.row(0))
+    lines = [_lines(evaluated, model, known, seed, workers) for model in evaluated.models]
     share = ratio((truth == 1).sum(0), (truth >= 0).sum(0))
     areas = [macro(measures, number) for number in range(len(names))]
 
@@ -103,15 +103,20 @@ def section(measures: Measures, *, seed: int = 0, workers: int = 1) -> Section:
 
 
 def _lines(
-    evaluated: Evaluated, model: Scored, seed: int, workers: int
+    evaluated: Evaluated,
+    model: Scored,
+    averaged: npt.NDArray[np.bool_],
+    seed: int,
+    workers: int,
 ) -> tuple[list[_Line], list[_Line]]:
     """The ROC and the precision-recall line of each label, and behind them the macro mean."""
     truth = evaluated.truth[evaluated.reader]
     if model.kind == "decision":
-        return _dots(truth, model.values == 1, evaluated.patient, seed)
+        return _dots(truth, model.values == 1, evaluated.patient, averaged, seed)
     roc, pr = curves(
-        truth, model.values, evaluated.patient, replicates=_BANDS, seed=seed, workers=workers
-    )
+        truth, model.values, evaluated.patient, averaged=averaged,
+        replicates=_BANDS, seed=seed, workers=workers,
+    )  # fmt: skip
     both = [
         [*((x, Band(*one)) for one in zip(*found.each, strict=True)), (x, found.macro)]
         for x, found in ((RATES, roc), (RECALLS, pr))
@@ -120,7 +125,11 @@ def _lines(
 
 
 def _dots(
-    truth: npt.NDArray[np.int8], called: npt.NDArray[np.bool_], patient: Integers, seed: int
+    truth: npt.NDArray[np.int8],
+    called: npt.NDArray[np.bool_],
+    patient: Integers,
+    averaged: npt.NDArray[np.bool_],
+    seed: int,
 ) -> tuple[list[_Line], list[_Line]]:
     """Decisions as lines of one place; the macro mean has no limits of its own."""
     found = operating(truth, called, patient, replicates=_BANDS, seed=seed)
@@ -133,6 +142,7 @@ def _dots(
             (x[at : at + 1], Band(*(np.where(known, part, np.nan)[at : at + 1] for part in y)))
             for at in range(len(x))
         ]
-        mean = [np.array([part[known].mean() if known.any() else np.nan]) for part in (x, y.value)]
+        some = known & averaged
+        mean = [np.array([part[some].mean() if some.any() else np.nan]) for part in (x, y.value)]
         out.append([*each, (mean[0], Band(mean[1], *(np.full(1, np.nan),) * 2))])
     return out[0], out[1]

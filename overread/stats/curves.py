@@ -32,7 +32,7 @@ class Band(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """``each`` (labels, places) and their mean ``macro`` (places,) over the estimable labels."""
+    """``each`` (labels, places) and their mean ``macro`` (places,)."""
 
     each: Band
     macro: Band
@@ -93,6 +93,7 @@ def curves(
     scores: npt.NDArray[Any],
     patient: npt.NDArray[np.int64],
     *,
+    averaged: npt.NDArray[np.bool_] | None = None,
     replicates: int = 200,
     seed: int = 0,
     workers: int = 1,
@@ -100,10 +101,11 @@ def curves(
     """The ROC curves at `RATES` and the precision-recall curves at `RECALLS`, with 95 % bands.
 
     ``truth`` (ECGs, labels) holds 1, 0 and -1 for unknown, ``scores`` (ECGs, labels) finite values,
-    ``patient`` (ECGs,) codes from 0. A label without positives or negatives is NaN and leaves the
-    mean. The bands come from resamples of patients. Sensitivities have `logit_interval`, and where
-    they are 1 the lower limit before. Precisions are near 1 on the left, where that fails, and have
-    percentiles; below a recall of about .1 both cover less than they say.
+    ``patient`` (ECGs,) codes from 0. ``averaged`` (labels,) says which labels the mean is over,
+    None all. A label without positives or negatives is NaN and leaves the mean. The bands come from
+    resamples of patients. Sensitivities have `logit_interval`, and where they are 1 the lower limit
+    before. Precisions are near 1 on the left, where that fails, and have percentiles; below a
+    recall of about .1 both cover less than they say.
 
     >>> truth = np.array([[0, 1, 1, 0, 1, 0]], np.int8).T
     >>> roc, pr = curves(truth, np.array([[1.0, 3, 4, 2, 2, 1]]).T, np.arange(6), replicates=20)
@@ -132,9 +134,12 @@ def curves(
 
     samples = resampled(read, len(patients), replicates=replicates, seed=seed, workers=workers)
     values = read(None)
+    mean_of = ~np.isnan(values[0]).any(1)
+    if averaged is not None:
+        mean_of &= averaged
     return (
-        _with_macro(values[0], samples[:, 0], _sensitivities),
-        _with_macro(values[1], samples[:, 1], _precisions),
+        _with_macro(values[0], samples[:, 0], mean_of, _sensitivities),
+        _with_macro(values[1], samples[:, 1], mean_of, _precisions),
     )
 
 
@@ -144,12 +149,18 @@ def _whole(cases: Floats) -> Floats:
     return np.where(np.abs(cases - whole) < 1e-9, whole, cases)
 
 
-def _with_macro(values: Floats, samples: Floats, band: Callable[[Floats, Floats], Band]) -> Curves:
+def _with_macro(
+    values: Floats,
+    samples: Floats,
+    mean_of: npt.NDArray[np.bool_],
+    band: Callable[[Floats, Floats], Band],
+) -> Curves:
     """Bands for curves (labels, places) from those of resamples (replicates, labels, places)."""
-    estimable = ~np.isnan(values).any(1)
+    each = band(values, samples)
+    if not mean_of.any():
+        return Curves(each, Band(*np.full((3, values.shape[1]), np.nan)))
     # A resample that has lost a label's positives is left out: the mean is of the same labels.
-    some = estimable if estimable.any() else slice(None)
-    return Curves(band(values, samples), band(values[some].mean(0), samples[:, some].mean(1)))
+    return Curves(each, band(values[mean_of].mean(0), samples[:, mean_of].mean(1)))
 
 
 def _sensitivities(value: Floats, samples: Floats) -> Band:

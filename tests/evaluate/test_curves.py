@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from overread.evaluate.curves import section
 from overread.evaluate.measure import measure
@@ -32,6 +33,19 @@ def test_the_area_under_the_mean_curve_is_the_macro_mean():
     drawn = axes_of(section(found).items[0])[0].lines[1]
     area = np.trapezoid(drawn.get_ydata(), drawn.get_xdata())
     assert abs(area - found.values[found.row(0), -1, 0]) < 0.003
+
+
+@pytest.mark.parametrize("kind", ["score", "decision"])
+def test_the_mean_curve_is_over_the_labels_of_the_macro_mean(kind):
+    ecgs = evaluated(1, net=kind)
+    ecgs.truth["expert"][:, 2] = ecgs.patient < 2  # too few patients for the mean
+    found = measure(ecgs, replicates=20)
+    macro = section(found).items[0]
+    assert "mean of 2 of 3 labels" in texts(macro)
+    lines = axes_of(macro)[0].lines[1:]
+    line = next((one for one in lines if one.get_marker() == "o"), lines[0])
+    x, y = (np.concatenate([[0], part, [1]]) for part in (line.get_xdata(), line.get_ydata()))
+    assert abs(np.trapezoid(y, x) - found.values[found.row(0), -1, 0]) < 0.005
 
 
 def test_decisions_are_dots_at_their_sensitivity():
