@@ -174,7 +174,10 @@ def _differences_table(test: Evaluated, runs: Sequence[_Run], found: Sequence[Op
         limits = logit_interval(drawn, value, lowest=-1)
         decided = first.decided & run.decided
         cells.append([
-            cell(100 * value, 100 * low, 100 * high, _NOBODY[-1] if both else _NO_THRESHOLD)
+            cell(
+                100 * value, 100 * low, 100 * high, _NOBODY[-1] if both else _NO_THRESHOLD,
+                sign="+",
+            )
             for value, low, high, both in zip(value, limits.low, limits.high, decided, strict=True)
         ])  # fmt: skip
         columns.append(

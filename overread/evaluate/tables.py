@@ -9,6 +9,7 @@ import numpy as np
 
 from overread.evaluate.measure import LEAST, METRICS, Bounds, Measures
 from overread.evaluate.scores import Evaluated
+from overread.report.cells import number as number_text
 from overread.report.table import Cell, Column, Estimate, Gap, Table
 from overread.stats.estimate import Floats
 
@@ -125,7 +126,7 @@ def gain_table(measures: Measures, machine: int, expert: int, *, name: str) -> T
         _column(key, f"Difference in {metric}", sign="+")
         for key, metric in zip(METRICS, _METRICS, strict=True)
     ]
-    cells = [_cells(measures, rows[0], measures.difference(*rows))]
+    cells = [_cells(measures, rows[0], measures.difference(*rows), sign="+")]
     title = f"What expert labels add: {_both(measures, expert, machine, ' less ')}"
     return _by_label(measures, name, title, columns, cells, (_paired_note(measures),))
 
@@ -137,7 +138,7 @@ def pairs_table(measures: Measures, reader: str, *, name: str, title: str) -> Ta
     for number, head in enumerate(heads):
         for other in range(number):
             rows = measures.row(number, reader), measures.row(other, reader)
-            cells = _cells(measures, rows[0], measures.difference(*rows))
+            cells = _cells(measures, rows[0], measures.difference(*rows), sign="+")
             body.append((f"{head} less {heads[other]}", *(column[-1] for column in cells)))
     columns = (
         Column("pair", "Runs", "label"),
@@ -156,7 +157,7 @@ def differences_table(measures: Measures, reader: str, *, name: str) -> Table:
     columns, cells = [], []
     for number, model in enumerate(measures.evaluated.models[1:], start=1):
         row = measures.row(number, reader)
-        cells.append(_cells(measures, row, measures.difference(row, first)))
+        cells.append(_cells(measures, row, measures.difference(row, first), sign="+"))
         columns += [
             _column(f"{model.name}_{key}", f"{heads[number]} {metric}", sign="+")
             for key, metric in zip(METRICS, _METRICS, strict=True)
@@ -262,8 +263,8 @@ def _both(measures: Measures, one: int, other: int, between: str = " and ") -> s
     return between.join(measures.evaluated.models[number].name for number in (one, other))
 
 
-def _column(key: str, title: str, sign: str = "") -> Column:
-    return Column(key, title, "number", digits=_DIGITS, interval=True, sign="+" if sign else "")
+def _column(key: str, title: str, sign: str = "", digits: int = _DIGITS) -> Column:
+    return Column(key, title, "number", digits=digits, interval=True, sign="+" if sign else "")
 
 
 def _by_label(
@@ -306,11 +307,13 @@ def _ranked(values: Floats, keys: Sequence[str]) -> tuple[list[str], list[str]]:
     return first, second
 
 
-def _cells(measures: Measures, row: int, bounds: Bounds) -> tuple[list[Known], list[Known]]:
+def _cells(
+    measures: Measures, row: int, bounds: Bounds, *, sign: str = ""
+) -> tuple[list[Known], list[Known]]:
     """AUROC and AUPRC in percent, by label and macro; what cannot be estimated says why."""
     auroc, auprc = (
         [
-            cell(100 * value, 100 * low, 100 * high, why)
+            cell(100 * value, 100 * low, 100 * high, why, sign=sign)
             for value, low, high, why in zip(
                 bounds.value[:, at], bounds.low[:, at], bounds.high[:, at],
                 _reasons(measures, row), strict=True,
@@ -321,12 +324,17 @@ def _cells(measures: Measures, row: int, bounds: Bounds) -> tuple[list[Known], l
     return auroc, auprc
 
 
-def cell(value: float, low: float, high: float, why: str, digits: int = _DIGITS) -> Known:
-    """An estimate; why there is none, or the value alone where it has no limits."""
+def cell(
+    value: float, low: float, high: float, why: str, digits: int = _DIGITS, *, sign: str = ""
+) -> Known:
+    """An estimate; why there is none, or the value alone where it has no limits.
+
+    ``sign`` is that of the column.
+    """
     if np.isnan(value):
         return Gap(why)
     if np.isnan(low) or np.isnan(high):
-        return Gap(f"{value:.{digits}f} {_NO_INTERVAL}")
+        return Gap(f"{number_text(_column('', '', sign, digits), value)} {_NO_INTERVAL}")
     return Estimate(float(value), float(low), float(high))
 
 

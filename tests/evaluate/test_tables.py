@@ -82,6 +82,14 @@ def test_a_value_without_interval_says_why(given):
     assert table.rows[-1][1] == Gap("n/a (no label)")
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(53.11, "+53.1"), (-0.12, "\N{MINUS SIGN}0.1"), (-0.01, "0.0")]
+)
+def test_a_difference_without_interval_has_its_sign(value, text):
+    gap = tables.cell(value, np.nan, np.nan, "", sign="+")
+    assert gap == Gap(f"{text} (no interval)")
+
+
 def test_the_best_are_bold_and_the_second_underlined_as_they_are_shown(measures):
     table = tables.scores_table(measures, "expert", name="table1", title="T")
     # b and d are the same scores: they share the first place, and c has the second.
