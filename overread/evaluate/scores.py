@@ -148,6 +148,10 @@ def align(
         groups_of(kept, one) if isinstance(one, str) else groups_of(kept, *one) for one in by
     )
 
+    # What validation fits is used on the judged ECGs: both are of one kind.
+    used = frame.filter(judged | chosen if has_validation else judged)
+    kinds = [_kind(model, _values(number, used, labels)) for number, model in enumerate(models)]
+
     def evaluated(rows: npt.NDArray[np.bool_], groups: tuple[Strata, ...]) -> Evaluated:
         some = frame.filter(rows)
         return Evaluated(
@@ -155,7 +159,10 @@ def align(
             tuple(truth.names.get(label, label) for label in labels),
             {reader: _truth(some, columns, labels) for reader, columns in truth.columns.items()},
             np.unique(patient[rows], return_inverse=True)[1],
-            tuple(_scored(model, number, some, labels) for number, model in enumerate(models)),
+            tuple(
+                _scored(model, number, kind, some, labels)
+                for number, (model, kind) in enumerate(zip(models, kinds, strict=True))
+            ),
             groups,
         )
 
@@ -352,9 +359,14 @@ def _truth(
     return out
 
 
-def _scored(model: ModelTable, number: int, frame: pl.DataFrame, labels: Sequence[str]) -> Scored:
+def _values(number: int, frame: pl.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float64]:
     chosen = frame.select(pl.col(_column(number, label)).cast(pl.Float64) for label in labels)
-    values = chosen.to_numpy()
+    return chosen.to_numpy()
+
+
+def _scored(
+    model: ModelTable, number: int, kind: Kind, frame: pl.DataFrame, labels: Sequence[str]
+) -> Scored:
     bad = frame[_column(number, _BAD_ROW)].drop_nulls()
     if len(bad):
         row = int(bad.min())  # type: ignore[arg-type]
@@ -370,7 +382,8 @@ def _scored(model: ModelTable, number: int, frame: pl.DataFrame, labels: Sequenc
             f"{model.file}: row {row}, column {column!r}: no finite number; so it is for "
             f"{len(bad):,} ECGs. Next step: {step}."
         )
-    return Scored(model.name, _kind(model, values), model.paradigm, model.trained_on, values)
+    values = _values(number, frame, labels)
+    return Scored(model.name, kind, model.paradigm, model.trained_on, values)
 
 
 def _kind(model: ModelTable, values: npt.NDArray[np.float64]) -> Kind:

@@ -19,11 +19,13 @@ _NUMBER = re.compile(r"([0-9]+)\.0+")
 def patient_text(patient_id: str | None) -> str | None:
     """A patient id as the store keeps it: ``15709.0``, as tables write it, is ``15709``.
 
-    >>> patient_text("15709.0"), patient_text("A1.0"), patient_text("")
+    >>> patient_text("15709.0"), patient_text("A1.0"), patient_text(" ")
     ('15709', 'A1.0', None)
     """
+    if not (patient_id or "").strip():
+        return None
     number = _NUMBER.fullmatch(patient_id or "")
-    return (number.group(1) if number else patient_id) or None
+    return number.group(1) if number else patient_id
 
 
 def split_of(patient_id: str | None, id: str) -> str:

@@ -140,13 +140,13 @@ def count_texts(batch: pl.DataFrame, tally: Tally) -> None:
 def patient_text(column: str | None) -> pl.Expr:
     """Patient ids as text: ``15709.0``, as tables write whole numbers with gaps, is ``15709``.
 
-    >>> pl.DataFrame({"p": ["15709.0", "A1.0", ""]}).select(patient_text("p"))["p"].to_list()
+    >>> pl.DataFrame({"p": ["15709.0", "A1.0", " "]}).select(patient_text("p"))["p"].to_list()
     ['15709', 'A1.0', None]
     """
     if column is None:
         return pl.lit(None, dtype=pl.String)
     plain = pl.col(column).str.replace(r"^(\d+)\.0+$", "$1")
-    return pl.when(plain != "").then(plain)
+    return pl.when(plain.str.strip_chars() != "").then(plain)
 
 
 def _text(expression: pl.Expr | None) -> pl.Expr:

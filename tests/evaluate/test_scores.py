@@ -270,6 +270,20 @@ def test_what_scores_of_a_plain_table_are(tmp_path, cells, kind):
     assert found.test.models[0].kind == kind
 
 
+@pytest.mark.parametrize(("judged", "kind"), [("1\n0", "probability"), ("0.4\n0.6", "score")])
+def test_scores_are_of_one_kind_in_the_judged_and_the_validation_ecgs(tmp_path, judged, kind):
+    fitted = "0.3\n0.7" if kind == "probability" else "-3.1\n2.2"
+    labels = truth(tmp_path, "af,split\n1,test\n0,test\n1,val\n0,val\n")
+    found = align([table(tmp_path, f"af\n{judged}\n{fitted}\n")], labels)
+    assert [part.models[0].kind for part in (found.test, found.validation)] == [kind, kind]
+
+
+def test_ecgs_whose_patient_is_blank_are_not_of_one_patient(tmp_path):
+    labels = truth(tmp_path, "id,patient_id,split,af\n1, ,train,1\n2, ,test,0\n3, ,test,1\n")
+    test = align([table(tmp_path, "id,af\n1,0.1\n2,0.2\n3,0.3\n")], labels).test
+    assert test.patient.tolist() == [0, 1]
+
+
 def test_groups_are_those_of_the_judged_ecgs(tmp_path):
     labels = truth(tmp_path, "id,af,site,age\n1,1,N,30\n2,0,S,70\n3,1,,50\n")
     scores = table(tmp_path, "id,af\n1,0.5\n2,0.6\n3,0.2\n")
