@@ -169,7 +169,9 @@ def pending(session: Session) -> Values:
         files = read_bytes(session.folder)
         for phrase in phrases:
             place, line = "Its label or term is in the files no more.", "Take it back to go on."
-            if session.fits(phrase):
+            if session.problem:
+                place, line = "Its line shows when the files can be read again.", phrase.entry()
+            elif session.fits(phrase):
                 insertion, files[insertion.file] = _inserted(tuple(files.items()), phrase)
                 place, line = f"{insertion.file}:{insertion.line}", insertion.text.strip()
             edits.append(

@@ -353,6 +353,22 @@ def test_what_an_editor_saves_meanwhile_is_seen(page, vocabulary):
     )
 
 
+def test_what_waits_outlasts_a_file_that_cannot_be_read(page, vocabulary):
+    accepted(page)
+    file = vocabulary / "hypertrophy.yaml"
+    whole = file.read_text()
+    for broken in ("labels: [", "labels: 3 #", "label:"):
+        file.write_text(whole.replace("labels:", broken, 1))
+        page.press("1")
+        page.until("document.querySelector('.notice')?.innerText.includes('cannot be read')")
+        assert "when the files can be read again" in text(page, "#pending")
+        assert "unexpected" not in text(page, "#said")
+        file.write_text(whole)
+        page.press("1")
+        page.until("!document.querySelector('.notice')")
+    page.until("document.getElementById('pending').innerText.includes('hypertrophy.yaml:')")
+
+
 def test_what_stands_in_a_report_is_text_and_nothing_else(shown):
     assert "Electrodes <b>misplaced</b>" in shown.run("document.body.innerText") or any(
         "misplaced" in each for each in listed(shown)
