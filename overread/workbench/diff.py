@@ -18,7 +18,7 @@ from overread.report.terminal import TerminalTable
 from overread.tables import LABEL, N_EXPERT, N_MACHINE, SEGMENT, SOURCES, TEXT
 from overread.text.segments import FINDINGS
 from overread.vocab.model import Vocabulary
-from overread.workbench.effect import Effect, View, effect
+from overread.workbench.effect import Effect, View, effect, values_of
 from overread.workbench.extraction import Extraction
 from overread.workbench.recut import cut_otherwise
 
@@ -54,12 +54,11 @@ def diff(
     sections = [_labels(found, len(recut)), _statements(found, with_text=with_text)]
     if len(extraction.sides) == len(SOURCES):
         sections.append(_table_a1(found))
-    ecgs = found.readings["row"].n_unique()
     return Document(
         "Two versions of the vocabulary on the same reports",
         (
             ("ECGs", f"{extraction.n:,}"),
-            ("ECGs in which a label changes", f"{ecgs:,}"),
+            ("ECGs in which a label changes", f"{_ecgs(found):,}"),
             ("Version before", f"{names[0]} {before.sha256[:12]}".strip()),
             ("Version after", f"{names[1]} {after.sha256[:12]}".strip()),
         ),
@@ -80,6 +79,17 @@ def show(document: Document, console: Console) -> None:
         for item in section.items:
             if isinstance(item, Table):
                 console.print(TerminalTable(item))
+
+
+def _ecgs(found: Effect) -> int:
+    """The ECGs in which either side gains or loses a label."""
+    moving = tuple(dict.fromkeys(e.label for e in found.changes if e.gained or e.lost))
+    old, new = (found.all_states(moving, after=after) for after in (False, True))
+    moved = np.zeros(len(old), np.bool_)
+    for at, label in enumerate(moving):
+        before, after = values_of(found.before, label), values_of(found.after, label)
+        moved |= (before == 1)[old[:, at]] != (after == 1)[new[:, at]]
+    return int(moved.reshape(-1, len(SOURCES)).any(axis=1).sum())
 
 
 def _labels(found: Effect, recut: int) -> Section:
@@ -108,7 +118,7 @@ def _labels(found: Effect, recut: int) -> Section:
             "its words tell other line ends to be wraps. That is not counted here; extract again "
             "to see it."
         )
-    text = "Uncertain mentions count by the policy of the extraction."
+    text = "Uncertain mentions count by the policy of their label, else of the extraction."
     return Section(
         "Labels gained and lost",
         (" ".join(words),),

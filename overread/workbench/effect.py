@@ -234,7 +234,7 @@ class Effect:
         out = []
         for label in self.labels:
             moved = [at for at, one in enumerate(self.concerned) if one == label]
-            old, new = _values(self.before, label), _values(self.after, label)
+            old, new = values_of(self.before, label), values_of(self.after, label)
             was, now = self.states_before[:, moved].ravel(), self.states_after[:, moved].ravel()
             source = self.compared[: len(was)] % len(SOURCES)
             nothing = np.zeros((len(SOURCES), len(STATES)), np.int64)
@@ -388,7 +388,7 @@ def aligned(states: States, labels: tuple[str, ...], every: tuple[str, ...]) -> 
     return out
 
 
-def _values(of: View, label: str) -> npt.NDArray[np.int64]:
+def values_of(of: View, label: str) -> npt.NDArray[np.int64]:
     """The value of every state code of a label, 0 where there is no reading or no such label."""
     out = np.zeros(NO_READING + 1, np.int64)
     if label in of.labels:

@@ -77,6 +77,37 @@ def test_labels_gained_and_lost_are_those_counted_by_hand(folders: Path) -> None
     assert rows == (("Left Axis Deviation", "machine", 3, 16, 13, 0),)
 
 
+def changed_ecgs(folder: Path, before: Path, after: Path) -> str:
+    a, b = load_vocabulary(before), load_vocabulary(after)
+    return dict(diff(Extraction.open(folder), a, b, workers=1).facts)[
+        "ECGs in which a label changes"
+    ]
+
+
+def test_ecgs_are_counted_whose_labels_change_not_what_counts_alike(
+    folders: Path, tmp_path: Path
+) -> None:
+    # 13 ECGs are gained; a denial makes the label absent, which counts as before.
+    pairs = [*PAIRS, ("Sinus rhythm.", "No zigzag axis.")]
+    extracted(tmp_path, pairs, load_vocabulary(folders / "a"))
+    assert changed_ecgs(tmp_path, folders / "a", folders / "b") == "13"
+    assert changed_ecgs(tmp_path, folders / "b", folders / "a") == "13"
+
+
+def test_ecgs_are_counted_whose_labels_change_by_their_policy(
+    folders: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folders / "a", tmp_path / "strict")
+    axis = tmp_path / "strict" / "axis.yaml"
+    text = axis.read_text(encoding="utf-8")
+    named = "  left_axis_deviation:\n"
+    assert text.count(named) == 1
+    axis.write_text(text.replace(named, f"{named}    uncertain: negative\n"), encoding="utf-8")
+    pairs = [("Possible left axis deviation.", "Possible left axis deviation.")] * 2
+    extracted(tmp_path / "labels", [*pairs, *PAIRS], load_vocabulary(folders / "a"))
+    assert changed_ecgs(tmp_path / "labels", folders / "a", tmp_path / "strict") == "2"
+
+
 def test_table_a1_moves_to_that_of_a_new_extraction(folders: Path, tmp_path: Path) -> None:
     extracted(tmp_path, PAIRS, load_vocabulary(folders / "b"))
     expected = discrepancy(tmp_path).table_a1.filter(pl.col("label") == "left_axis_deviation")
