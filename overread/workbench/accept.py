@@ -25,6 +25,7 @@ from overread.vocab.model import PhraseRef, Vocabulary
 from overread.vocab.references import TERM
 from overread.vocab.source import CONTEXT_FILE, decode, digest, folders, read_bytes
 from overread.workbench.decisions import Decisions
+from overread.workbench.wordings import in_tables
 
 _WAIT_S = 10.0
 _TRIES = 10
@@ -199,6 +200,9 @@ def refusals(labeler: Labeler, phrase: NewPhrase, *, shared: bool = False) -> li
             f"'{phrase.text}' is a word of context.yaml: it says how a report speaks. "
             "Next step: give the finding with it."
         ]
+    if not any(in_tables(labeler, form) for form in forms):
+        why = "is never found in a table: numbers are masked there"
+        return [f"'{phrase.text}' {why}. Next step: leave the number out."]
     said: dict[str, str] = {}
     standing: list[PhraseRef | None] = []
     for meaning in meanings.values():

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import polars as pl
+
+from overread.labels.split import mask
 from overread.workbench.likeness import SMALL, Words
 from overread.workbench.residue import JOINS, NUMBER, Part, Run
+
+if TYPE_CHECKING:
+    from overread.text.labeler import Labeler
 
 _LONGEST: Final = 7  # words of a wording
 _LONGEST_RUN: Final = 60  # parts that are looked at
@@ -52,6 +58,20 @@ def wordings_in(
                 out[key] = wording = wording._replace(owners=owners)
             wording.spots.append((number, first, last))
     return list(out.values())
+
+
+def in_tables(labeler: Labeler, words: Words) -> bool:
+    """Whether a statement can still hold the words once its numbers are masked.
+
+    >>> from overread.text.labeler import Labeler
+    >>> in_tables(Labeler(), ("lead", "v1")), in_tables(Labeler(), ("qrs", "120"))
+    (True, False)
+    """
+    text = " ".join(words)
+    if not any(map(str.isdigit, text)):
+        return True
+    masked = mask(pl.Series([text], dtype=pl.String)).item()
+    return tuple(word.text for word in labeler.matcher.lexicon.read(masked)) == words
 
 
 def shorter(run: Run, spot: Spot) -> Iterator[tuple[Words, Part]]:

@@ -231,6 +231,16 @@ def test_phrase_is_refused_with_the_place(folder: Path, phrase: NewPhrase, said:
     assert contents(folder) == before
 
 
+def test_a_phrase_with_a_number_that_tables_mask_is_refused(folder: Path) -> None:
+    before = contents(folder)
+    for text in ("axis at 120", "axis #1 odd", "axis on 3/4/2020"):
+        with pytest.raises(UsageError, match=r"never found in a table.* Next step: leave"):
+            accept(folder, [new("right_axis", text)])
+    assert contents(folder) == before
+    for text in ("1st right axis", "right axis in v1"):  # digits inside words stay
+        assert refusals(Labeler(folder), new("right_axis", text)) == []
+
+
 def test_a_wider_phrase_may_hold_one_that_is_there(folder: Path) -> None:
     assert refusals(Labeler(folder), new("right_axis", "{much} right axis")) == []
     accept(folder, [new("right_axis", "marked right axis"), new("right_axis", "right")])
@@ -283,7 +293,7 @@ def test_the_installed_vocabulary_is_not_edited(
 
 def _accept_many(folder: Path, reader: str) -> None:
     for number in range(6):
-        phrase = NewPhrase("left_axis", f"axis {reader} {number}", reader, DAY)
+        phrase = NewPhrase("left_axis", f"axis {reader} x{number}", reader, DAY)
         accept(folder, [phrase], decisions=Decisions.open(folder))
 
 
@@ -291,7 +301,7 @@ def test_two_programs_at_once_lose_nothing(folder: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         list(pool.map(_accept_many, [folder] * 2, ["AB", "CD"]))
-    expected = {f"axis {reader} {number}" for reader in ("AB", "CD") for number in range(6)}
+    expected = {f"axis {reader} x{number}" for reader in ("AB", "CD") for number in range(6)}
     added = {ref.wording for ref in load_vocabulary(folder).phrases if ref.phrase.by}
     assert added == expected
     written = [each.wording for each in Decisions.open(folder).history() if each.kind == "write"]
