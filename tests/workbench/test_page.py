@@ -391,6 +391,21 @@ def test_it_fits_a_laptop_and_nothing_is_cut_off(page):
     assert page.run(wide) == 0
 
 
+def test_why_nothing_is_written_can_be_read_to_its_end(page, vocabulary):
+    accepted(page)
+    file = vocabulary / "hypertrophy.yaml"
+    assert "      no_match:\n" in file.read_text()
+    denied = "      no_match:\n        - Increased LV mass\n"
+    file.write_text(file.read_text().replace("      no_match:\n", denied, 1))
+    page.press("1")
+    settled(page)
+    page.press("w")
+    said(page, "change the example in an editor")
+    cut = "(e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)"
+    assert not page.run(f"{cut}(document.getElementById('said'))")
+    assert page.run("document.documentElement.scrollHeight") <= 800
+
+
 def test_every_control_has_a_name_and_the_list_tells_what_is_chosen(shown):
     nameless = """[...document.querySelectorAll('button, input, select, textarea')]
       .filter((e) => !e.innerText?.trim() && !e.getAttribute('aria-label') && !e.labels?.length)
