@@ -35,6 +35,8 @@ def main() -> None:
     except SystemExit:
         raise
     except BaseException as error:  # a panic in polars is no Exception
+        if code := stopped_by(error):
+            sys.exit(code)
         if isinstance(error, OSError) and error.errno in _FULL:  # tables tell theirs themselves
             _tell(
                 "what it prints, or a temporary file, cannot be written: no space left on device. "
@@ -75,6 +77,24 @@ def _run() -> None:
     if code == 130:
         _stopped(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def stopped_by(error: BaseException) -> int:
+    """The exit code of the signal behind an error, 0 where none is.
+
+    Where a class is made Python 3.11 turns whatever is raised, an interrupt too, into RuntimeError.
+
+    >>> stopped = RuntimeError("Error calling __set_name__")
+    >>> stopped.__cause__ = SystemExit(143)
+    >>> stopped_by(stopped), stopped_by(ValueError())
+    (143, 0)
+    """
+    behind = error.__cause__ or error.__context__
+    if isinstance(behind, KeyboardInterrupt):
+        return 130
+    if isinstance(behind, SystemExit):
+        return 143 if behind.code == 143 else 0
+    return stopped_by(behind) if behind else 0
 
 
 def _terminated(*_: object) -> NoReturn:
